@@ -112,7 +112,7 @@ static int node_spawn(struct node *node, struct err *err)
     snprintf(threads, sizeof threads, "%u", node->config.threads);
     struct account account = find_account();
     bool stay_root = geteuid() == 0 && !account.change;
-    char *const argv[] = {
+    const char *const argv[] = {
         "memcached", "-l",   "127.0.0.1", "-p",        port, "-U",    "0",
         "-m",        memory, "-c",        connections, "-t", threads, stay_root ? "-u" : NULL,
         "root",      NULL};
