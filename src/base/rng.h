@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Seeded random numbers: xoshiro256** seeded through splitmix64 (Blackman and Vigna, public
- * domain algorithms). One seed decides a run; every consumer gets its own stream by rng_fork(), so that
- * adding a consumer does not shift the numbers of the others. Not for secrets. Not thread-safe.
+ * domain algorithms). One seed decides a run; every consumer gets its own stream by rng_fork(), so
+ * that adding a consumer does not shift the numbers of the others. Not for secrets. Not
+ * thread-safe.
  */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
