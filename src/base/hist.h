@@ -17,6 +17,7 @@
 #include "base/time.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
