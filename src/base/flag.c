@@ -202,7 +202,7 @@ int flag_set(const struct flag *f, const char *text, struct err *err)
     case FLAG_SIZE: return set_size(f, text, err);
     case FLAG_CHOICE: return set_choice(f, text, err);
     }
-    assert(!"a flag table names no known kind");
+    assert(false); /* the table names no known kind */
     return -1;
 }
 
