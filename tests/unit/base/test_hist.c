@@ -26,8 +26,10 @@ static size_t reference_counts_len(const struct hist_config *c)
     uint64_t sub_buckets = UINT64_C(1) << magnitude;
     double smallest_untrackable = ldexp((double)sub_buckets, (int)floor(log2((double)c->lowest)));
     size_t buckets = 1;
-    for (; smallest_untrackable <= (double)c->highest; smallest_untrackable *= 2)
+    while (smallest_untrackable <= (double)c->highest) {
+        smallest_untrackable *= 2;
         buckets++;
+    }
     return (buckets + 1) * (sub_buckets / 2);
 }
 
