@@ -19,8 +19,8 @@
 #define METRICS_RECORDER_H
 
 #include "base/err.h"
-#include "base/hist.h"
 #include "base/time.h"
+#include "metrics/latency.h"
 #include "metrics/outcome.h"
 
 #include <stdbool.h>

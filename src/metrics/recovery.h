@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The four times of every fault and node, "never" (NS_NEVER) included, all instants on the
- * monotonic clock: first error     end of the first failed operation at or after the fault's start
- *   breaker open    first opening of the node's breaker at or after the fault's start
+ * The four times of every fault and node, "never" (NS_NEVER) included. All are instants on the
+ * monotonic clock:
+ *
+ *   first error     end of the first failed operation at or after the fault's start
+ *   breaker open    the node's breaker is open, at or after the fault's start
  *   first success   end of the first success of an operation that STARTED after the fault's end
  *   steady again    see steady.h; windows that start at or after the fault's end
  *
@@ -17,6 +19,7 @@
 #ifndef METRICS_RECOVERY_H
 #define METRICS_RECOVERY_H
 
+#include "metrics/node_stats.h"
 #include "metrics/recorder.h"
 #include "metrics/steady.h"
 
@@ -48,7 +51,8 @@ void recovery_free(struct recovery *r);
 
 /* A window of `node`; `is_baseline` when it lies in the baseline phase. */
 void recovery_window(struct recovery *r, unsigned node, const struct window *w, bool is_baseline);
-void recovery_breaker_open(struct recovery *r, unsigned node, ns_t at_ns);
+/* A breaker's transition to `view`. */
+void recovery_breaker(struct recovery *r, unsigned node, enum breaker_view view, ns_t at_ns);
 
 /* Returns the fault's handle, or -1 when there are too many. */
 int recovery_fault_start(struct recovery *r, unsigned node, ns_t at_ns);

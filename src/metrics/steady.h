@@ -5,13 +5,17 @@
  * The gate: a baseline is fit to be compared with when it has enough windows and operations, no
  * failed operation, and a goodput per second whose coefficient of variation is below a limit.
  *
- * The band: what the windows of the baseline looked like. With m the median and s = 1.4826 × the
- * median absolute deviation (a standard deviation that outliers do not move):
- *   goodput  from  min(m - 20 %, m - 3 s, 2nd percentile)  to  max(m + 50 %, m + 3 s, 98th
- * percentile) p99      up to max(2 × m, m + 5 ms, m + 3 s, 98th percentile) failures none The
- * percentiles make it a band that the baseline itself kept to, on a noisy machine too; the lower
- * percentage keeps a very even baseline from asking for more than a user would notice. The upper
- * goodput limit is there because a backlog being worked off is not yet the steady state. Goodput is
+ * The band: what the windows of the baseline looked like. With m the median, s = 1.4826 × the
+ * median absolute deviation (a standard deviation that outliers do not move) and qN the N-th
+ * percentile, all over the windows of the baseline:
+ *
+ *   - goodput at least min(m - 20 %, m - 3 s, q2) and at most max(m + 50 %, m + 3 s, q98)
+ *   - p99 at most max(2 m, m + 5 ms, m + 3 s, q98)
+ *   - at least one success and no failure
+ *
+ * The quantiles make it a band that the baseline itself kept to, on a noisy machine too; the fixed
+ * shares keep a very even baseline from asking for more than a user would notice. The upper limit
+ * of goodput is there because a backlog being worked off is not yet the steady state. Goodput is
  * compared per second, so a window that was cut late is judged rightly.
  *
  * Steady again is the start of the first window from which `windows` (10) windows in a row lie in

@@ -5,6 +5,7 @@
 #define REPORT_ARENA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena_block;
 

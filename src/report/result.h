@@ -197,8 +197,7 @@ void result_free(struct result *r);
 struct run_result *run_result_new(size_t node_count);
 void run_result_free(struct run_result *run);
 
-/* Takes ownership of the run and updates the verdict. Returns -1 (and frees the run) without
- * memory. */
-int result_add_run(struct result *r, struct run_result *run);
+/* Takes ownership of the judged run and updates the verdict. */
+void result_add_run(struct result *r, struct run_result *run);
 
 #endif

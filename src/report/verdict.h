@@ -3,6 +3,7 @@
  * From the facts of a run to its checks and its verdict. No clock, no I/O.
  *
  * Checks, in this order (name, kind):
+ *
  *   wrong_data            hard      no wrong value, corrupt value or stale read
  *   baseline_steady       validity  see steady.h; only when there is a baseline phase
  *   fault_hit             validity  one per fault whose victims are counted: at least one victim
@@ -13,11 +14,12 @@
  *   others_clean          expected  no failure on nodes without a fault in the phases of faults
  *   breaker               expected  one per fault that says what the breaker must do
  *   breaker_closed        expected  no breaker of a recovered node is left open at the end
+ *
  * and those that the scenario added itself before.
  *
- * Precedence: wrong data fails the run even if it is invalid or interrupted; then invalid (but an
- * interrupted run is not called invalid for what it had no time to show); then interrupted; then a
- * failed check; else passed.
+ * Precedence: wrong data fails the run whatever else happened; a run that was interrupted is
+ * called so, since it had no time to show the rest; then an invalid run; then a failed check; else
+ * passed.
  */
 #ifndef REPORT_VERDICT_H
 #define REPORT_VERDICT_H
