@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "metrics/steady.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A median absolute deviation times this estimates the standard deviation of a normal distribution.
- */
-#define MAD_TO_SIGMA 1.4826
 /* Whole seconds needed before their variation says anything. */
 #define SECONDS_MIN 3
 
@@ -131,32 +129,27 @@ static int compare_doubles(const void *a, const void *b)
 /* Where the bulk of some values lies. */
 struct bulk {
     double median;
-    double sigma; /* from the median absolute deviation */
-    double low;   /* quantiles that leave out the outliers of either side */
+    double mad; /* median absolute deviation */
+    double low; /* the lowest and highest value but for the outliers */
     double high;
 };
-
-/* The value at rank ceil(share × n), nearest-rank, of sorted values. */
-static double at_share(const double *sorted, size_t n, double share)
-{
-    double rank = ceil(share * (double)n);
-    size_t index = rank < 1 ? 0 : (size_t)rank - 1;
-    return sorted[index < n ? index : n - 1];
-}
 
 /* Sorts and then overwrites `values`. n > 0. */
 static struct bulk bulk_of(double *values, size_t n, double outlier_share)
 {
+    size_t outliers = (size_t)(outlier_share * (double)n + 1e-9);
+    if (outliers > (n - 1) / 2)
+        outliers = (n - 1) / 2;
     qsort(values, n, sizeof(*values), compare_doubles);
     struct bulk bulk = {
-        .median = at_share(values, n, 0.5),
-        .low = at_share(values, n, outlier_share),
-        .high = at_share(values, n, 1 - outlier_share),
+        .median = values[n / 2],
+        .low = values[outliers],
+        .high = values[n - 1 - outliers],
     };
     for (size_t i = 0; i < n; i++)
         values[i] = fabs(values[i] - bulk.median);
     qsort(values, n, sizeof(*values), compare_doubles);
-    bulk.sigma = MAD_TO_SIGMA * at_share(values, n, 0.5);
+    bulk.mad = values[n / 2];
     return bulk;
 }
 
@@ -174,14 +167,16 @@ struct band band_of(const struct baseline *b, const struct band_config *config)
         values[i] = (double)baseline_at(b, i)->p99_ns;
     struct bulk p99 = bulk_of(values, n, config->outlier_share);
 
-    double spread = config->deviations * goodput.sigma;
+    double spread = config->deviations * goodput.mad;
     double low = fmin(goodput.median * (1 - config->goodput_low_share), goodput.median - spread);
     double high = fmax(goodput.median * (1 + config->goodput_high_share), goodput.median + spread);
     double slow = fmax(p99.median * config->p99_factor, p99.median + (double)config->p99_slack_ns);
-    slow = fmax(slow, p99.median + config->deviations * p99.sigma);
+    slow = fmax(slow, p99.median + config->deviations * p99.mad);
     return (struct band){
         .known = goodput.median > 0,
         .goodput_low_per_s = fmin(low, goodput.low),
+        .goodput_row_low_per_s =
+            goodput.median - fmax(goodput.median * config->goodput_low_share, goodput.mad),
         .goodput_high_per_s = fmax(high, goodput.high),
         .p99_max_ns = (ns_t)fmax(slow, p99.high),
     };
@@ -199,12 +194,23 @@ bool band_holds(const struct band *band, const struct window *window)
 
 void steady_init(struct steady *s, const struct band *band, ns_t since, unsigned windows_needed)
 {
-    *s = (struct steady){
-        .band = *band,
-        .since_ns = since,
-        .windows_needed = windows_needed,
-        .found_ns = NS_NEVER,
-    };
+    assert(windows_needed >= 1 && windows_needed <= STEADY_WINDOWS_MAX);
+    s->band = *band;
+    s->since_ns = since;
+    s->windows_needed = windows_needed;
+    s->row_len = 0;
+    s->found_ns = NS_NEVER;
+}
+
+static double row_goodput(const struct steady *s)
+{
+    uint64_t ok = 0;
+    ns_t length = 0;
+    for (unsigned i = 0; i < s->row_len; i++) {
+        ok += s->row[i].ok;
+        length += s->row[i].length_ns;
+    }
+    return per_second(ok, length);
 }
 
 void steady_add(struct steady *s, const struct window *window)
@@ -212,11 +218,12 @@ void steady_add(struct steady *s, const struct window *window)
     if (s->found_ns != NS_NEVER || window->start_ns < s->since_ns)
         return;
     if (!band_holds(&s->band, window)) {
-        s->windows_in_row = 0;
+        s->row_len = 0;
         return;
     }
-    if (s->windows_in_row++ == 0)
-        s->row_start_ns = window->start_ns;
-    if (s->windows_in_row >= s->windows_needed)
-        s->found_ns = s->row_start_ns;
+    if (s->row_len == s->windows_needed)
+        memmove(s->row, s->row + 1, --s->row_len * sizeof(*s->row));
+    s->row[s->row_len++] = *window;
+    if (s->row_len == s->windows_needed && row_goodput(s) >= s->band.goodput_row_low_per_s)
+        s->found_ns = s->row[0].start_ns;
 }

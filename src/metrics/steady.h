@@ -5,21 +5,24 @@
  * The gate: a baseline is fit to be compared with when it has enough windows and operations, no
  * failed operation, and a goodput per second whose coefficient of variation is below a limit.
  *
- * The band: what the windows of the baseline looked like. With m the median, s = 1.4826 × the
- * median absolute deviation (a standard deviation that outliers do not move) and qN the N-th
- * percentile, all over the windows of the baseline:
+ * The band: what the windows of the baseline looked like. With m the median, d the median absolute
+ * deviation, and low and high the extremes after 2 % of the windows on either side were left out,
+ * all over the windows of the baseline:
  *
- *   - goodput at least min(m - 20 %, m - 3 s, q2) and at most max(m + 50 %, m + 3 s, q98)
- *   - p99 at most max(2 m, m + 5 ms, m + 3 s, q98)
+ *   - goodput at least min(m - 20 %, m - 3 d, low) and at most max(m + 50 %, m + 3 d, high)
+ *   - p99 at most max(2 m, m + 5 ms, m + 3 d, high)
  *   - at least one success and no failure
  *
- * The quantiles make it a band that the baseline itself kept to, on a noisy machine too; the fixed
- * shares keep a very even baseline from asking for more than a user would notice. The upper limit
- * of goodput is there because a backlog being worked off is not yet the steady state. Goodput is
- * compared per second, so a window that was cut late is judged rightly.
+ * The extremes make it a band that the baseline itself kept to, on a noisy machine too, yet one
+ * stall does not widen it; the fixed shares keep a very even baseline from asking for more than a
+ * user would notice. The upper limit of goodput is there because a backlog being worked off is not
+ * yet the steady state. Goodput is compared per second, so a window that was cut late is judged
+ * rightly.
  *
  * Steady again is the start of the first window from which `windows` (10) windows in a row lie in
- * the band: one second without anything unusual.
+ * the band and together have a goodput of at least m - max(20 %, d): one second without anything
+ * unusual. The second condition is what tells a node at half speed from a whole one where single
+ * windows vary so much that their band says little.
  */
 #ifndef METRICS_STEADY_H
 #define METRICS_STEADY_H
@@ -87,6 +90,7 @@ struct band_config {
 struct band {
     bool known; /* false without a baseline: nothing is then in the band */
     double goodput_low_per_s;
+    double goodput_row_low_per_s; /* for several windows together */
     double goodput_high_per_s;
     ns_t p99_max_ns;
 };
@@ -95,14 +99,15 @@ struct band band_of(const struct baseline *b, const struct band_config *config);
 bool band_holds(const struct band *band, const struct window *window);
 
 #define STEADY_WINDOWS_DEFAULT 10
+#define STEADY_WINDOWS_MAX 32
 
 /* The detector. `found_ns` is NS_NEVER until found, and then stays. */
 struct steady {
     struct band band;
-    ns_t since_ns; /* windows that start earlier do not count */
-    unsigned windows_needed;
-    unsigned windows_in_row;
-    ns_t row_start_ns;
+    ns_t since_ns;           /* windows that start earlier do not count */
+    unsigned windows_needed; /* 1 to STEADY_WINDOWS_MAX */
+    unsigned row_len;
+    struct window row[STEADY_WINDOWS_MAX]; /* the latest windows, all in the band */
     ns_t found_ns;
 };
 
