@@ -24,6 +24,8 @@ const char *human_ns(ns_t value, bool ascii, char buf[static HUMAN_SIZE])
 {
     if (value == NS_NEVER)
         return strcpy(buf, "never");
+    if (value == 0)
+        return strcpy(buf, "0");
     if (value >= 60 * NS_PER_SEC) {
         ns_t seconds = value / NS_PER_SEC;
         snprintf(buf, HUMAN_SIZE, "%lldm %02llds", (long long)(seconds / 60),

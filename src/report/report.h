@@ -19,6 +19,9 @@ int report_text(FILE *out, const struct result *r, struct report_style style);
 int report_text_run(FILE *out, const struct result *r, const struct run_result *run,
                     struct report_style style);
 
+/* What remains to be said when every run has been printed already: the overview and the verdict. */
+int report_text_end(FILE *out, const struct result *r, struct report_style style);
+
 /* schema/result.v1.json */
 int report_json(FILE *out, const struct result *r);
 

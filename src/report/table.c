@@ -44,13 +44,22 @@ static int width_of(const char *text)
     return width;
 }
 
-static void print_cell(FILE *out, const char *text, int width, bool right, bool last)
+/* Spaces are held back until text follows them, so that no line ends in white space. */
+static void print_row(FILE *out, const struct table *t, const char *const *row, const int *widths,
+                      int indent)
 {
-    int padding = width - width_of(text);
-    if (right)
-        fprintf(out, "%*s%s", padding, "", text);
-    else
-        fprintf(out, "%s%*s", text, last ? 0 : padding, "");
+    int spaces = indent;
+    for (size_t i = 0; i < t->columns; i++) {
+        int padding = widths[i] - width_of(row[i]);
+        bool right = t->align[i] == 'r';
+        spaces += right ? padding : 0;
+        if (row[i][0] != '\0') {
+            fprintf(out, "%*s%s", spaces, "", row[i]);
+            spaces = 0;
+        }
+        spaces += right ? 2 : padding + 2;
+    }
+    fputc('\n', out);
 }
 
 void table_print(const struct table *t, FILE *out, int indent)
@@ -61,12 +70,6 @@ void table_print(const struct table *t, FILE *out, int indent)
         if (width > widths[i % t->columns])
             widths[i % t->columns] = width;
     }
-    for (size_t i = 0; i < t->count; i++) {
-        size_t column = i % t->columns;
-        bool last = column + 1 == t->columns;
-        fprintf(out, "%*s", column == 0 ? indent : 2, "");
-        print_cell(out, t->cells[i], widths[column], t->align[column] == 'r', last);
-        if (last)
-            fputc('\n', out);
-    }
+    for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
+        print_row(out, t, &t->cells[i], widths, indent);
 }

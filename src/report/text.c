@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Breaker transitions and checks shown per run; the JSON report has all of them. */
+/* Breaker transitions shown per run; the JSON report has all of them. */
 #define TRANSITIONS_SHOWN_MAX 40
 
 struct writer {
@@ -62,6 +62,16 @@ static void cell_ns(const struct writer *w, struct table *t, ns_t value)
     table_cell(t, ns_text(w, value, buf));
 }
 
+/* A figure of a histogram, which has none when it is empty. */
+static void cell_latency(const struct writer *w, struct table *t, const struct latency *l,
+                         ns_t value)
+{
+    if (l->count == 0)
+        table_cell(t, "-");
+    else
+        cell_ns(w, t, value);
+}
+
 static void cell_count(struct table *t, uint64_t value)
 {
     char buf[HUMAN_SIZE];
@@ -102,9 +112,9 @@ static void write_phases(const struct writer *w, const struct run_result *run)
         table_cell(&t, human_rate(p->counts.succeeded, p->end_ns - p->start_ns, rate));
         cell_count(&t, p->counts.failed);
         cell_count(&t, p->counts.dropped);
-        cell_ns(w, &t, p->service.p50_ns);
-        cell_ns(w, &t, p->service.p99_ns);
-        cell_ns(w, &t, p->service.max_ns);
+        cell_latency(w, &t, &p->service, p->service.p50_ns);
+        cell_latency(w, &t, &p->service, p->service.p99_ns);
+        cell_latency(w, &t, &p->service, p->service.max_ns);
     }
     title(w, "Phases");
     table_print(&t, w->out, 4);
@@ -174,7 +184,7 @@ static void write_nodes(const struct writer *w, const struct run_result *run)
         table_cellf(&t, "%.1f %%", 100 * w->result->nodes[i].key_share);
         cell_count(&t, n->counts.succeeded);
         cell_count(&t, n->counts.failed);
-        cell_ns(w, &t, n->service.p99_ns);
+        cell_latency(w, &t, &n->service, n->service.p99_ns);
         cell_count(&t, n->pool_total_max);
         cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_OPEN]);
         table_cell(&t, breaker_view_name(n->stats.breaker));
@@ -320,7 +330,7 @@ static void write_overview(const struct writer *w)
         table_cell(&t, verdict_name(run->verdict));
         cell_count(&t, run->total.succeeded);
         cell_count(&t, run->total.failed);
-        cell_ns(w, &t, run->service.p99_ns);
+        cell_latency(w, &t, &run->service, run->service.p99_ns);
     }
     fprintf(w->out, "\n%sAll runs%s\n", bold(w), plain(w));
     table_print(&t, w->out, 2);
@@ -358,6 +368,15 @@ int report_text(FILE *out, const struct result *r, struct report_style style)
     write_head(&w);
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);
+    write_overview(&w);
+    write_foot(&w);
+    return ferror(out) ? -1 : 0;
+}
+
+int report_text_end(FILE *out, const struct result *r, struct report_style style)
+{
+    struct writer w = {out, r, style};
+    write_head(&w);
     write_overview(&w);
     write_foot(&w);
     return ferror(out) ? -1 : 0;

@@ -3,6 +3,7 @@
 
 #include "report/human.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,14 +82,15 @@ static void check_wrong_data(struct judge *j)
 
 static void check_baseline(struct judge *j)
 {
-    char measured[256];
+    char measured[256], rate[HUMAN_SIZE];
     const struct gate *g = &j->run->baseline;
     if (j->run->baseline_phase < 0)
         return;
-    snprintf(measured, sizeof(measured), "%.0f operations/s", g->goodput_per_s);
-    if (g->goodput_cv == g->goodput_cv) /* not NAN */
-        snprintf(measured, sizeof(measured), "%.0f operations/s, varying by %.1f %%",
-                 g->goodput_per_s, 100 * g->goodput_cv);
+    human_count((uint64_t)g->goodput_per_s, rate);
+    snprintf(measured, sizeof(measured), "%s operations/s", rate);
+    if (!isnan(g->goodput_cv))
+        snprintf(measured, sizeof(measured), "%s operations/s, varying by %.1f %%", rate,
+                 100 * g->goodput_cv);
     add(j, CHECK_VALIDITY, "baseline_steady", g->ok, "the baseline was steady",
         g->ok ? measured : g->reason);
 }
@@ -147,16 +149,16 @@ static void check_overdue(struct judge *j)
     if (j->run->overdue_ns == NS_NEVER)
         return;
     snprintf(text, sizeof(text), "no operation took longer than %s",
-             human_ns(j->run->overdue_ns, false, limit));
+             human_ns(j->run->overdue_ns, true, limit));
     snprintf(measured, sizeof(measured), "%s overdue, the longest took %s",
-             human_count(j->run->overdue, count), human_ns(j->run->longest_op_ns, false, longest));
+             human_count(j->run->overdue, count), human_ns(j->run->longest_op_ns, true, longest));
     add(j, CHECK_EXPECTED, "no_operation_overdue", j->run->overdue == 0, text, measured);
 }
 
-/* "0.41 s" from `since` to `at`, "never" for NS_NEVER. */
+/* "410 ms" from `since` to `at`, "never" for NS_NEVER. ASCII, as checks stand in every report. */
 static const char *elapsed(ns_t since, ns_t at, char buf[static HUMAN_SIZE])
 {
-    return human_ns(at == NS_NEVER ? NS_NEVER : at - since, false, buf);
+    return human_ns(at == NS_NEVER ? NS_NEVER : at - since, true, buf);
 }
 
 static void check_recovered(struct judge *j, const struct result_fault *f)
@@ -167,7 +169,7 @@ static void check_recovered(struct judge *j, const struct result_fault *f)
         t->fault_end_ns == NS_NEVER || f->node >= j->run->node_count)
         return;
     snprintf(text, sizeof(text), "%s recovered from %s", node_name(j, f->node), f->text);
-    snprintf(measured, sizeof(measured), "first success after %s, steady after %s",
+    snprintf(measured, sizeof(measured), "first success: %s, steady again: %s",
              elapsed(t->fault_end_ns, t->first_success_ns, success),
              elapsed(t->fault_end_ns, t->steady_ns, steady));
     bool ok =
@@ -239,8 +241,10 @@ static void check_breaker(struct judge *j, const struct result_fault *f)
     bool must = f->breaker == BREAKER_MUST_OPEN;
     snprintf(text, sizeof(text), "the breaker of %s %s under %s", node_name(j, f->node),
              must ? "opened" : "stayed closed", f->text);
-    snprintf(measured, sizeof(measured), "opened after: %s",
-             elapsed(t->fault_start_ns, t->breaker_open_ns, after));
+    snprintf(measured, sizeof(measured), "never opened");
+    if (opened)
+        snprintf(measured, sizeof(measured), "opened after %s",
+                 elapsed(t->fault_start_ns, t->breaker_open_ns, after));
     add(j, CHECK_EXPECTED, "breaker", opened == must, text, measured);
 }
 
