@@ -8,6 +8,8 @@
  */
 #include "metrics/recorder.h"
 
+#include "metrics/watch.h"
+
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -28,20 +30,6 @@ struct shard {
     hist_slot *live;      /* node */
     counter overdue;
     _Atomic ns_t longest_ns;
-    char padding[CACHE_LINE];
-};
-
-enum watch_kind { WATCH_ERROR, WATCH_SUCCESS, WATCH_KIND_COUNT };
-
-struct watch {
-    _Atomic ns_t since;
-    _Atomic ns_t found;
-};
-
-/* What samples of one node are looked for. While nothing is armed a sample costs one load. */
-struct watches {
-    _Atomic uint32_t armed[WATCH_KIND_COUNT]; /* bit: watch */
-    struct watch watch[WATCH_KIND_COUNT][RECORDER_WATCHES_MAX];
     char padding[CACHE_LINE];
 };
 
@@ -246,29 +234,6 @@ static void hist_slot_record(hist_slot *slot, ns_t value)
         hist_record_shared(h, value);
 }
 
-/* Keeps the earliest. A value from before `since` was left by a worker that was overtaken by a
- * re-arming, and is not one. */
-static void watch_found(struct watch *w, ns_t since, ns_t end)
-{
-    ns_t old = atomic_load_explicit(&w->found, memory_order_relaxed);
-    while ((end < old || old < since) &&
-           !atomic_compare_exchange_weak_explicit(&w->found, &old, end, memory_order_relaxed,
-                                                  memory_order_relaxed))
-        ;
-}
-
-/* `at` is what must not lie before the watch's `since`. */
-static void watches_see(struct watches *ws, enum watch_kind kind, ns_t at, ns_t end)
-{
-    uint32_t armed = atomic_load_explicit(&ws->armed[kind], memory_order_acquire);
-    for (; armed != 0; armed &= armed - 1) {
-        struct watch *w = &ws->watch[kind][__builtin_ctz(armed)];
-        ns_t since = atomic_load_explicit(&w->since, memory_order_relaxed);
-        if (at >= since)
-            watch_found(w, since, end);
-    }
-}
-
 static void record_node(struct recorder *r, struct shard *shard, const struct sample *s, bool ok)
 {
     add(&shard->live_counts[s->node * 2 + !ok], 1);
@@ -368,23 +333,11 @@ unsigned recorder_in_flight(const struct recorder *r)
 /* ---- watches ---- */
 
 /* A watch is told to the outside as one number. */
-static int watch_id(unsigned node, enum watch_kind kind, int slot)
-{
-    return (int)(node * WATCH_KIND_COUNT + kind) * RECORDER_WATCHES_MAX + slot;
-}
-
 static int arm(struct recorder *r, unsigned node, enum watch_kind kind, ns_t since)
 {
     assert(node < r->config.nodes);
-    struct watches *ws = &r->watches[node];
-    uint32_t idle = ~atomic_load(&ws->armed[kind]) & ((1u << RECORDER_WATCHES_MAX) - 1);
-    if (idle == 0)
-        return -1;
-    int slot = __builtin_ctz(idle);
-    atomic_store(&ws->watch[kind][slot].since, since);
-    atomic_store(&ws->watch[kind][slot].found, NS_NEVER);
-    atomic_fetch_or_explicit(&ws->armed[kind], 1u << slot, memory_order_release);
-    return watch_id(node, kind, slot);
+    int watch = watches_arm(&r->watches[node], kind, since);
+    return watch < 0 ? -1 : (int)node * WATCHES_PER_NODE + watch;
 }
 
 int recorder_arm_first_error(struct recorder *r, unsigned node, ns_t since)
@@ -397,32 +350,21 @@ int recorder_arm_first_success(struct recorder *r, unsigned node, ns_t since)
     return arm(r, node, WATCH_SUCCESS, since);
 }
 
-static struct watches *watches_of(const struct recorder *r, int watch, int *kind, int *slot)
+static struct watches *watches_of(const struct recorder *r, int watch)
 {
-    int group = watch / RECORDER_WATCHES_MAX;
-    *slot = watch % RECORDER_WATCHES_MAX;
-    *kind = group % WATCH_KIND_COUNT;
-    assert((unsigned)(group / WATCH_KIND_COUNT) < r->config.nodes);
-    return &r->watches[group / WATCH_KIND_COUNT];
+    assert((unsigned)watch / WATCHES_PER_NODE < r->config.nodes);
+    return &r->watches[watch / WATCHES_PER_NODE];
 }
 
 ns_t recorder_watch_found_ns(const struct recorder *r, int watch)
 {
-    if (watch < 0)
-        return NS_NEVER;
-    int kind, slot;
-    const struct watches *ws = watches_of(r, watch, &kind, &slot);
-    ns_t found = atomic_load(&ws->watch[kind][slot].found);
-    return found < atomic_load(&ws->watch[kind][slot].since) ? NS_NEVER : found;
+    return watch < 0 ? NS_NEVER : watches_found(watches_of(r, watch), watch % WATCHES_PER_NODE);
 }
 
 void recorder_watch_release(struct recorder *r, int watch)
 {
-    if (watch < 0)
-        return;
-    int kind, slot;
-    struct watches *ws = watches_of(r, watch, &kind, &slot);
-    atomic_fetch_and(&ws->armed[kind], ~(1u << slot));
+    if (watch >= 0)
+        watches_release(watches_of(r, watch), watch % WATCHES_PER_NODE);
 }
 
 /* ---- readers ---- */

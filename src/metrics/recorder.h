@@ -6,14 +6,14 @@
  * Readers merge the shards at any time; counters read while workers record are each exact but may
  * be an operation apart from each other.
  *
- * Histograms appear with the first operation that needs them. Bounds: per shard
- * (phases × nodes × OP_COUNT × 2 + phases × 2 + nodes) histograms of LATENCY_HIST_CONFIG, so
- * a run of 3 phases, 3 nodes and 8 shards takes at most 15 MB when every cell is hit in every
- * shard.
+ * Histograms appear with the first operation that needs them; without memory for one its samples
+ * are in the counters only. Bound: per shard phases × (nodes + 1) × OP_COUNT × 2 + phases × 2 +
+ * nodes histograms of 22.5 KB, so 3 phases, 3 nodes and 8 shards take at most 19 MB, when every
+ * cell is hit in every shard.
  *
- * Threads: recorder_record(), the op_begin/op_end pair, the counts of the arrival side and all
- * readers may run at once; a worker number belongs to one thread at a time. new and free need it
- * alone.
+ * Threads: recorder_record(), recorder_op_begin() and _end(), the counts of arrivals and all
+ * readers may run at once; a worker number belongs to one thread at a time. new and free need the
+ * recorder alone.
  */
 #ifndef METRICS_RECORDER_H
 #define METRICS_RECORDER_H

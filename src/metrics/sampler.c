@@ -315,12 +315,11 @@ void sampler_tick(struct sampler *s, ns_t now)
         interval_end(s, now, phase);
 }
 
-ns_t sampler_deadline(const struct sampler *s)
+ns_t sampler_deadline(struct sampler *s)
 {
-    struct sampler *mutable = (struct sampler *)s;
-    pthread_mutex_lock(&mutable->lock);
+    pthread_mutex_lock(&s->lock);
     ns_t deadline = s->deadline_ns;
-    pthread_mutex_unlock(&mutable->lock);
+    pthread_mutex_unlock(&s->lock);
     return deadline;
 }
 

@@ -28,7 +28,8 @@ struct sampler_config {
     struct band_config band;         /* all 0: BAND_CONFIG_DEFAULT */
     struct gate_config gate;         /* all 0: GATE_CONFIG_DEFAULT */
 
-    /* Fills out[0..nodes). May be NULL. Called on the sampler's thread. */
+    /* Fills out[0..nodes). May be NULL. Called by whoever ticks: the sampler's thread,
+     * and sampler_stop() on its caller's. */
     void (*node_stats)(void *arg, struct node_stats *out, unsigned nodes);
     /* Called at the end of each interval; the interval is valid during the call. May be NULL. */
     void (*interval)(void *arg, const struct interval *interval, unsigned nodes);
@@ -41,7 +42,7 @@ struct sampler *sampler_new(const struct sampler_config *config, ns_t now, struc
 void sampler_free(struct sampler *s); /* stops it first */
 
 /* When sampler_tick() is next worth calling. */
-ns_t sampler_deadline(const struct sampler *s);
+ns_t sampler_deadline(struct sampler *s);
 void sampler_tick(struct sampler *s, ns_t now);
 
 int sampler_start(struct sampler *s, struct err *err);

@@ -2,7 +2,7 @@
 /*
  * The time series of a run: one entry per interval, each within one phase. Bounded: when the cap is
  * reached, neighbours of the same phase are merged, which halves the resolution. Every entry keeps
- * its histogram (22 KB), so percentiles after a merge come from merged histograms.
+ * its histogram (22.5 KB), so percentiles after a merge come from merged histograms.
  *
  * No clock, no threads of its own.
  */

@@ -19,7 +19,8 @@ struct collect_fault {
     const char *text;
     unsigned node;
     unsigned phase;
-    int handle; /* of sampler_fault_start(); -1: none, then start and end are taken from here */
+    int handle; /* of sampler_fault_start(); -1: start and end are taken
+                   from here, and recovery is not judged */
     ns_t start_ns;
     ns_t end_ns;
     struct victims victims;

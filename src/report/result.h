@@ -192,6 +192,8 @@ struct result {
 
 /* NULL without memory. */
 struct result *result_new(size_t node_count);
+/* Fills in kernel and number of CPUs of this machine. Returns -1 without memory. */
+int result_host_read(struct result *r);
 void result_free(struct result *r);
 
 struct run_result *run_result_new(size_t node_count);

@@ -242,6 +242,16 @@ static void the_session_keeps_the_worst_verdict_and_the_latest_runs(void **state
     result_free(r);
 }
 
+static void the_host_is_described(void **state)
+{
+    (void)state;
+    struct result *r = result_new(1);
+    assert_int_equal(result_host_read(r), 0);
+    assert_true(r->host.cpus > 0);
+    assert_non_null(strchr(r->host.kernel, ' '));
+    result_free(r);
+}
+
 static void exit_codes_are_those_users_know(void **state)
 {
     (void)state;
@@ -259,6 +269,7 @@ int main(void)
         cmocka_unit_test(the_scenario_adds_its_own_checks),
         cmocka_unit_test(a_run_without_baseline_and_fault_can_pass),
         cmocka_unit_test(the_session_keeps_the_worst_verdict_and_the_latest_runs),
+        cmocka_unit_test(the_host_is_described),
         cmocka_unit_test(exit_codes_are_those_users_know),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
