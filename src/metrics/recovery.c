@@ -109,8 +109,9 @@ static void fault_tick(struct recovery *r, struct fault *f)
 {
     harvest(r, &f->error_watch, &f->times.first_error_ns);
     harvest(r, &f->success_watch, &f->times.first_success_ns);
-    if (f->state == FAULT_ENDED && f->times.first_success_ns != NS_NEVER &&
-        f->times.steady_ns != NS_NEVER)
+    /* Without a baseline nothing can be called steady, and nobody shall wait for it. */
+    bool steady = f->times.steady_ns != NS_NEVER || !f->steady.band.known;
+    if (f->state == FAULT_ENDED && f->times.first_success_ns != NS_NEVER && steady)
         fault_move(r, f, FAULT_RECOVERED);
 }
 

@@ -62,7 +62,8 @@ void recovery_fault_end(struct recovery *r, int fault, ns_t at_ns);
 void recovery_tick(struct recovery *r);
 
 struct recovery_times recovery_times(const struct recovery *r, int fault);
-/* True when every ended fault has its first success and its steady time: no need to wait longer. */
+/* True when every ended fault has its first success and, where there is a baseline to compare with,
+ * its steady time: no need to wait longer. */
 bool recovery_is_complete(const struct recovery *r);
 struct band recovery_band(const struct recovery *r, unsigned node);
 

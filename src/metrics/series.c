@@ -30,7 +30,7 @@ struct series *series_new(unsigned nodes, size_t cap, struct err *err)
     }
     s->nodes = nodes;
     s->cap = cap < CAP_MIN ? CAP_MIN : cap;
-    s->entries = calloc(s->cap, sizeof(*s->entries));
+    s->entries = calloc(s->cap, sizeof(struct entry *));
     if (!s->entries) {
         err_set(err, "no memory for the time series");
         series_free(s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/human.h"
 
+#include <stddef.h>
 #include <stdio.h>
-#include <string.h>
 
 static const struct unit {
     ns_t ns;
@@ -14,6 +14,12 @@ static const struct unit {
     {NS_PER_US, "µs", "us"},
 };
 
+static const char *word(const char *text, char *buf)
+{
+    snprintf(buf, HUMAN_SIZE, "%s", text);
+    return buf;
+}
+
 static void three_digits(double value, const char *unit, char *buf)
 {
     int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
@@ -23,9 +29,9 @@ static void three_digits(double value, const char *unit, char *buf)
 const char *human_ns(ns_t value, bool ascii, char buf[static HUMAN_SIZE])
 {
     if (value == NS_NEVER)
-        return strcpy(buf, "never");
+        return word("never", buf);
     if (value == 0)
-        return strcpy(buf, "0");
+        return word("0", buf);
     if (value >= 60 * NS_PER_SEC) {
         ns_t seconds = value / NS_PER_SEC;
         snprintf(buf, HUMAN_SIZE, "%lldm %02llds", (long long)(seconds / 60),
@@ -60,7 +66,7 @@ const char *human_count(uint64_t value, char buf[static HUMAN_SIZE])
 const char *human_rate(uint64_t count, ns_t length, char buf[static HUMAN_SIZE])
 {
     if (length <= 0)
-        return strcpy(buf, "-");
+        return word("-", buf);
     double rate = (double)count * (double)NS_PER_SEC / (double)length;
     if (rate > 0 && rate < 9.95)
         snprintf(buf, HUMAN_SIZE, "%.1f", rate);

@@ -54,7 +54,7 @@ void result_free(struct result *r)
 {
     if (!r)
         return;
-    for (size_t i = 0; i < r->run_count; i++)
+    for (size_t i = 0; r->runs && i < r->run_count; i++)
         run_result_free(r->runs[i]);
     free(r->runs);
     arena_deinit(&r->arena);

@@ -104,6 +104,20 @@ static void never_is_a_value(void **state)
     end(&w);
 }
 
+static void without_a_baseline_the_first_success_is_enough(void **state)
+{
+    (void)state;
+    struct world w = make();
+    int fault = recovery_fault_start(w.recovery, 0, 5 * S);
+    recovery_fault_end(w.recovery, fault, 6 * S);
+    record(&w, OUTCOME_HIT, 6 * S, 6 * S + MS);
+    assert_false(recovery_is_complete(w.recovery));
+    windows(&w, 8 * S, 100, false);
+    assert_true(recovery_is_complete(w.recovery));
+    assert_int_equal(recovery_times(w.recovery, fault).steady_ns, NS_NEVER);
+    end(&w);
+}
+
 static void a_new_fault_supersedes_an_unfinished_recovery(void **state)
 {
     (void)state;
@@ -151,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_four_times_are_found),
         cmocka_unit_test(never_is_a_value),
+        cmocka_unit_test(without_a_baseline_the_first_success_is_enough),
         cmocka_unit_test(a_new_fault_supersedes_an_unfinished_recovery),
         cmocka_unit_test(faults_are_bounded_and_watches_are_given_back),
     };

@@ -3,6 +3,7 @@
 
 #include "example.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <setjmp.h>
@@ -36,7 +37,7 @@ static void wrong_value(struct run_result *run)
 static void unsteady(struct run_result *run)
 {
     run->baseline.ok = false;
-    strcpy(run->baseline.reason, "goodput varies");
+    snprintf(run->baseline.reason, sizeof(run->baseline.reason), "goodput varies");
 }
 
 static void wrong_and_unsteady(struct run_result *run)
