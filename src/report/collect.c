@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/collect.h"
+
+#include <string.h>
+
+/* A histogram that is filled and read over and over. */
+struct reader {
+    const struct recorder *recorder;
+    struct hist hist;
+};
+
+static struct latency service(struct reader *r, int phase, int64_t node, int op, bool succeeded)
+{
+    hist_reset(&r->hist);
+    recorder_service(r->recorder, phase, node, op, succeeded, &r->hist);
+    return latency_of(&r->hist);
+}
+
+static struct latency response(struct reader *r, int phase, bool succeeded)
+{
+    hist_reset(&r->hist);
+    recorder_response(r->recorder, phase, succeeded, &r->hist);
+    return latency_of(&r->hist);
+}
+
+static int collect_phases(const struct collect *c, struct reader *r, struct run_result *run)
+{
+    run->phases = arena_array(&run->arena, c->phase_count, sizeof(*run->phases));
+    if (!run->phases)
+        return -1;
+    run->phase_count = c->phase_count;
+    for (size_t i = 0; i < c->phase_count; i++) {
+        int phase = (int)i;
+        run->phases[i] = (struct result_phase){
+            .name = arena_text(&run->arena, c->phases[i].name),
+            .start_ns = c->phases[i].start_ns,
+            .end_ns = c->phases[i].end_ns,
+            .counts = recorder_counts(r->recorder, phase, RECORDER_ALL, RECORDER_ALL),
+            .service = service(r, phase, RECORDER_ALL, RECORDER_ALL, true),
+            .response = response(r, phase, true),
+            .service_failed = service(r, phase, RECORDER_ALL, RECORDER_ALL, false),
+        };
+        if (!run->phases[i].name)
+            return -1;
+    }
+    return 0;
+}
+
+static void collect_totals(struct reader *r, struct run_result *run)
+{
+    run->total = recorder_counts(r->recorder, RECORDER_ALL, RECORDER_ALL, RECORDER_ALL);
+    run->service = service(r, RECORDER_ALL, RECORDER_ALL, RECORDER_ALL, true);
+    run->service_failed = service(r, RECORDER_ALL, RECORDER_ALL, RECORDER_ALL, false);
+    run->response = response(r, RECORDER_ALL, true);
+    run->response_failed = response(r, RECORDER_ALL, false);
+    for (int op = 0; op < OP_COUNT; op++) {
+        run->ops[op] = (struct result_op){
+            .op = op,
+            .counts = recorder_counts(r->recorder, RECORDER_ALL, RECORDER_ALL, op),
+            .service = service(r, RECORDER_ALL, RECORDER_ALL, op, true),
+            .service_failed = service(r, RECORDER_ALL, RECORDER_ALL, op, false),
+        };
+    }
+}
+
+static void collect_pool(const struct collect *c, unsigned node, struct result_node_run *out)
+{
+    out->pool_total_max = sampler_pool_total_max(c->sampler, node);
+    if (!c->node_stats)
+        return;
+    out->stats = c->node_stats[node];
+    out->pool_waiting_max = out->stats.pool_waiting_max;
+    if (out->stats.pool_total_max > out->pool_total_max)
+        out->pool_total_max = out->stats.pool_total_max;
+}
+
+static int collect_node(const struct collect *c, struct reader *r, unsigned node,
+                        struct run_result *run)
+{
+    struct result_node_run *out = &run->nodes[node];
+    out->counts = recorder_counts(r->recorder, RECORDER_ALL, node, RECORDER_ALL);
+    out->service = service(r, RECORDER_ALL, node, RECORDER_ALL, true);
+    out->phases = arena_array(&run->arena, c->phase_count, sizeof(*out->phases));
+    if (!out->phases)
+        return -1;
+    for (size_t i = 0; i < c->phase_count; i++)
+        out->phases[i] = recorder_counts(r->recorder, (int)i, node, RECORDER_ALL);
+    collect_pool(c, node, out);
+    for (int view = 0; c->transitions && view < BREAKER_VIEW_COUNT; view++)
+        out->breaker_ns[view] = transitions_time_in(c->transitions, node, view, c->end_ns);
+    return 0;
+}
+
+static int collect_intervals(const struct collect *c, struct run_result *run)
+{
+    const struct series *series = sampler_series(c->sampler);
+    size_t nodes_size = run->node_count * sizeof(struct interval_node);
+    run->intervals = arena_array(&run->arena, series_len(series), sizeof(*run->intervals));
+    if (!run->intervals)
+        return -1;
+    for (size_t i = 0; i < series_len(series); i++) {
+        struct interval *copy = &run->intervals[i];
+        *copy = *series_at(series, i);
+        copy->nodes = arena_array(&run->arena, 1, nodes_size);
+        if (!copy->nodes)
+            return -1;
+        memcpy(copy->nodes, series_at(series, i)->nodes, nodes_size);
+        run->interval_count++;
+    }
+    return 0;
+}
+
+static int collect_transitions(const struct collect *c, struct run_result *run)
+{
+    if (!c->transitions)
+        return 0;
+    size_t count = transitions_count(c->transitions);
+    run->transitions = arena_array(&run->arena, count, sizeof(*run->transitions));
+    if (!run->transitions)
+        return -1;
+    run->transition_count = transitions_read(c->transitions, 0, run->transitions, count);
+    run->transitions_dropped = transitions_dropped(c->transitions);
+    return 0;
+}
+
+static struct recovery_times fault_times(const struct collect *c, const struct collect_fault *f)
+{
+    if (f->handle >= 0)
+        return sampler_fault_times(c->sampler, f->handle);
+    return (struct recovery_times){
+        .node = f->node,
+        .fault_start_ns = f->start_ns,
+        .fault_end_ns = f->end_ns,
+        .first_error_ns = NS_NEVER,
+        .breaker_open_ns = NS_NEVER,
+        .first_success_ns = NS_NEVER,
+        .steady_ns = NS_NEVER,
+    };
+}
+
+static int collect_faults(const struct collect *c, struct run_result *run)
+{
+    run->faults = arena_array(&run->arena, c->fault_count, sizeof(*run->faults));
+    if (!run->faults)
+        return -1;
+    run->fault_count = c->fault_count;
+    for (size_t i = 0; i < c->fault_count; i++) {
+        const struct collect_fault *f = &c->faults[i];
+        run->faults[i] = (struct result_fault){
+            .text = arena_text(&run->arena, f->text),
+            .node = f->node,
+            .phase = f->phase,
+            .times = fault_times(c, f),
+            .victims = f->victims,
+            .may_miss = f->may_miss,
+            .may_not_recover = f->may_not_recover || f->handle < 0,
+            .breaker = f->breaker,
+        };
+        if (!run->faults[i].text)
+            return -1;
+    }
+    return 0;
+}
+
+static void collect_facts(const struct collect *c, struct run_result *run)
+{
+    run->seed = c->seed;
+    run->start_ns = c->start_ns;
+    run->end_ns = c->end_ns;
+    run->interrupted = c->interrupted;
+    run->baseline_phase = c->baseline_phase;
+    run->baseline = sampler_gate(c->sampler);
+    run->longest_op_ns = recorder_longest_op(c->recorder);
+    run->overdue = recorder_overdue(c->recorder, c->end_ns);
+    run->overdue_ns = recorder_config(c->recorder)->overdue_ns;
+    run->sampler_lag_max_ns = sampler_lag_max(c->sampler);
+}
+
+static int collect_all(const struct collect *c, struct reader *r, struct run_result *run)
+{
+    run->scenario = arena_text(&run->arena, c->scenario);
+    run->description = arena_text(&run->arena, c->description);
+    if (!run->scenario || !run->description)
+        return -1;
+    collect_facts(c, run);
+    collect_totals(r, run);
+    if (collect_phases(c, r, run) < 0)
+        return -1;
+    for (unsigned node = 0; node < run->node_count; node++) {
+        if (collect_node(c, r, node, run) < 0)
+            return -1;
+    }
+    if (collect_intervals(c, run) < 0 || collect_transitions(c, run) < 0)
+        return -1;
+    return collect_faults(c, run);
+}
+
+struct run_result *collect_run(const struct collect *c, struct err *err)
+{
+    struct reader reader = {.recorder = c->recorder};
+    struct run_result *run = run_result_new(recorder_config(c->recorder)->nodes);
+    if (!run || hist_init(&reader.hist, &LATENCY_HIST_CONFIG, NULL) < 0 ||
+        collect_all(c, &reader, run) < 0) {
+        err_set(err, "no memory for the result");
+        run_result_free(run);
+        run = NULL;
+    }
+    hist_deinit(&reader.hist);
+    return run;
+}

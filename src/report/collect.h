@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fills a run's result from what measured it. The caller then adds what only it knows (description,
+ * victims, expectations) and has it judged (verdict.h).
+ */
+#ifndef REPORT_COLLECT_H
+#define REPORT_COLLECT_H
+
+#include "metrics/sampler.h"
+#include "report/result.h"
+
+struct collect_phase {
+    const char *name;
+    ns_t start_ns;
+    ns_t end_ns;
+};
+
+struct collect_fault {
+    const char *text;
+    unsigned node;
+    unsigned phase;
+    int handle; /* of sampler_fault_start(); -1: start and end are taken
+                   from here, and recovery is not judged */
+    ns_t start_ns;
+    ns_t end_ns;
+    struct victims victims;
+    bool may_miss;
+    bool may_not_recover;
+    enum breaker_expectation breaker;
+};
+
+/* All borrowed, strings are copied. The sampler has been stopped and the workers have ended. */
+struct collect {
+    const char *scenario;
+    const char *description;
+    uint64_t seed;
+    ns_t start_ns;
+    ns_t end_ns;
+    bool interrupted;
+    int baseline_phase;
+    const struct recorder *recorder;
+    struct sampler *sampler;
+    struct transitions *transitions;     /* may be NULL */
+    const struct node_stats *node_stats; /* at the end, one per node; may be NULL */
+    const struct collect_phase *phases;
+    size_t phase_count;
+    const struct collect_fault *faults;
+    size_t fault_count;
+};
+
+/* NULL without memory. */
+struct run_result *collect_run(const struct collect *c, struct err *err);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The result of a whole session: what all reports are written from. It is filled once and then only
+ * read. All strings and arrays belong to the arena of the run or of the result.
+ *
+ * Instants are on the monotonic clock and are shown relative to result.start_ns; NS_NEVER means
+ * that it did not happen.
+ */
+#ifndef REPORT_RESULT_H
+#define REPORT_RESULT_H
+
+#include "metrics/latency.h"
+#include "metrics/recorder.h"
+#include "metrics/recovery.h"
+#include "metrics/series.h"
+#include "metrics/transitions.h"
+#include "report/arena.h"
+
+#include <stdbool.h>
+
+#define RESULT_SCHEMA_VERSION 1
+/* Runs that a result keeps; a session that goes on for longer keeps the most recent ones and counts
+ * the rest. */
+#define RESULT_RUNS_MAX 256
+
+enum verdict {
+    VERDICT_PASSED,
+    VERDICT_INTERRUPTED,
+    VERDICT_INVALID,
+    VERDICT_FAILED,
+    VERDICT_COUNT,
+};
+
+/* "passed", "interrupted", "invalid", "failed" */
+const char *verdict_name(enum verdict verdict);
+/* 0, 105, 98, 99 */
+int verdict_exit_code(enum verdict verdict);
+/* failed over invalid over interrupted over passed */
+enum verdict verdict_worse(enum verdict a, enum verdict b);
+
+struct named_value {
+    const char *name;
+    const char *value;
+};
+
+struct result_node {
+    const char *name;          /* "node1" */
+    const char *address;       /* of the memcached node */
+    const char *proxy_address; /* where the client connects; "" without a proxy */
+    double key_share;          /* of the key space, 0 to 1 */
+};
+
+struct result_host {
+    const char *kernel;
+    const char *memcached_version; /* "" when unknown */
+    unsigned cpus;
+};
+
+enum check_kind {
+    CHECK_HARD,     /* wrong data: fails the run whatever else happened */
+    CHECK_VALIDITY, /* not ok: the run says nothing */
+    CHECK_EXPECTED, /* not ok: the run failed */
+};
+
+struct check {
+    enum check_kind kind;
+    bool ok;
+    const char *name;     /* stable: "wrong_data" */
+    const char *text;     /* "no wrong data" */
+    const char *measured; /* "0 of 812,034 operations" */
+};
+
+struct result_phase {
+    const char *name;
+    ns_t start_ns;
+    ns_t end_ns;
+    struct recorder_counts counts;
+    struct latency service; /* of the successes */
+    struct latency response;
+    struct latency service_failed;
+};
+
+struct result_op {
+    enum op op;
+    struct recorder_counts counts;
+    struct latency service;
+    struct latency service_failed;
+};
+
+/* One node in one run. */
+struct result_node_run {
+    struct recorder_counts counts;
+    struct recorder_counts *phases; /* phase_count of them */
+    struct latency service;
+    struct node_stats stats; /* at the end of the run */
+    uint32_t pool_total_max; /* exact when the driver keeps a mark, else sampled */
+    uint32_t pool_waiting_max;
+    ns_t breaker_ns[BREAKER_VIEW_COUNT]; /* time spent in each state */
+};
+
+struct victims {
+    bool counted; /* false: nothing counts the victims of this kind of fault (e.g. a foreign proxy)
+                   */
+    uint64_t connections;
+    uint64_t chunks;
+    uint64_t bytes;
+    uint64_t bytes_dropped;
+    uint64_t delay_ms; /* sum over all delayed chunks */
+    uint64_t connections_cut;
+};
+
+enum breaker_expectation {
+    BREAKER_MAY_OPEN,
+    BREAKER_MUST_OPEN,
+    BREAKER_MUST_STAY_CLOSED,
+};
+
+/* One fault on one node. */
+struct result_fault {
+    const char *text; /* "latency 500ms ± 100ms, downstream" */
+    unsigned node;    /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
+    unsigned phase;   /* in which it starts */
+    struct recovery_times times;
+    struct victims victims;
+    bool may_miss;        /* no victim is fine (random faults with a low probability) */
+    bool may_not_recover; /* not judged on recovery (a fault that lasts to the end) */
+    enum breaker_expectation breaker;
+};
+
+struct run_result {
+    struct arena arena; /* owns all below */
+    const char *scenario;
+    const char *description;
+    uint64_t seed;
+    ns_t start_ns;
+    ns_t end_ns;
+    bool interrupted;   /* before its planned end */
+    int baseline_phase; /* or -1 */
+
+    struct result_phase *phases;
+    size_t phase_count;
+    struct result_op ops[OP_COUNT];
+    struct result_node_run *nodes; /* node_count of the result */
+    size_t node_count;
+    struct recorder_counts total;
+    struct latency service;
+    struct latency response;
+    struct latency service_failed;
+    struct latency response_failed;
+
+    struct interval *intervals;
+    size_t interval_count;
+    struct transition *transitions;
+    size_t transition_count;
+    uint64_t transitions_dropped;
+    struct result_fault *faults;
+    size_t fault_count;
+
+    struct gate baseline;
+    ns_t longest_op_ns;
+    uint64_t overdue; /* operations */
+    ns_t overdue_ns;  /* the limit; NS_NEVER: not judged */
+    ns_t sampler_lag_max_ns;
+
+    struct check *checks;
+    size_t check_count;
+    enum verdict verdict;
+    const char **reasons; /* why not passed */
+    size_t reason_count;
+};
+
+struct result {
+    struct arena arena; /* owns all but the runs */
+    const char *version;
+    uint64_t seed;
+    const char *command;         /* that repeats the session: "memchaos -seed 42 -scenario x" */
+    struct named_value *options; /* the full effective configuration */
+    size_t option_count;
+    struct result_host host;
+    int64_t start_unix_ns;
+    ns_t start_ns; /* the same moment on the monotonic clock */
+    ns_t end_ns;
+    struct result_node *nodes;
+    size_t node_count;
+
+    struct run_result **runs; /* owned */
+    size_t run_count;
+    uint64_t runs_dropped; /* older ones that are no longer kept; their verdicts still count */
+    uint64_t verdicts[VERDICT_COUNT]; /* runs by verdict, dropped ones too */
+    enum verdict verdict;
+};
+
+/* NULL without memory. */
+struct result *result_new(size_t node_count);
+/* Fills in kernel and number of CPUs of this machine. Returns -1 without memory. */
+int result_host_read(struct result *r);
+void result_free(struct result *r);
+
+struct run_result *run_result_new(size_t node_count);
+void run_result_free(struct run_result *run);
+
+/* Takes ownership of the judged run and updates the verdict. */
+void result_add_run(struct result *r, struct run_result *run);
+
+#endif
