@@ -55,8 +55,9 @@ struct mcm_breaker_event {
     unsigned server; /* index in the configured list */
     enum mcm_breaker_state from;
     enum mcm_breaker_state to;
-    /* The outcome that caused it, or MCM_OUTCOME_COUNT when it was time that passed. */
-    enum mcm_outcome cause;
+    enum mcm_breaker_cause cause;
+    /* Of the call whose end caused it, or MCM_OUTCOME_COUNT when it was time that passed. */
+    enum mcm_outcome outcome;
     mcm_ns at; /* when it happened */
 };
 
@@ -90,8 +91,8 @@ struct mcm_client_config {
     size_t value_size_max;  /* larger values are not sent: a server drops the old item too */
     bool verify;            /* token in each request, checked in the answer */
 
-    const struct mcm_breaker_config *breaker; /* NULL = none; copied */
-    mcm_breaker_event_fn on_breaker;          /* or NULL */
+    const struct mcm_breaker_settings *breaker; /* NULL = none; copied */
+    mcm_breaker_event_fn on_breaker;            /* or NULL */
     void *on_breaker_arg;
 };
 
@@ -219,7 +220,7 @@ struct mcm_server_stats {
     size_t size; /* set by the caller to sizeof(struct mcm_server_stats) */
 
     /* Connections now, and the most there ever were at once. */
-    unsigned total, idle, active, connecting, waiting;
+    unsigned total, idle, active, connecting, waiting; /* total counts all of them but waiting */
     unsigned total_max, active_max, waiting_max;
     uint64_t created, destroyed, connect_failures;
     uint64_t acquired; /* calls that got a connection */
