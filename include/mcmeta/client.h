@@ -84,6 +84,7 @@ struct mcm_client_config {
     mcm_ns idle_max;            /* unused connections are closed after this; 0 = never */
     mcm_ns idle_check;          /* look whether a connection unused this long died; 0 = always */
     mcm_ns health_check_period; /* ping unused connections this often; 0 = never */
+    mcm_ns health_timeout;      /* how long such a ping may take; 0 = 1 s */
     bool maintenance_thread;    /* do health checks and expiry in a thread of the client; else
                                    call mcm_client_maintain() */
 
@@ -201,11 +202,11 @@ MCM_API void mcm_client_interrupt(struct mcm_client *client);
 MCM_API void mcm_client_resume(struct mcm_client *client);
 
 /*
- * Closes expired unused connections and pings those that are due, one at a time, so that callers
- * never find the pool emptied by it. Each ping takes at most `timeout`. Only needed without
- * maintenance_thread. Returns when to call again, at the latest.
+ * Closes expired unused connections and pings those that are due, one of each server at a time, so
+ * that callers never find a pool emptied by it. Only needed without maintenance_thread; must not
+ * run twice at once. Returns when to call again.
  */
-MCM_API mcm_ns mcm_client_maintain(struct mcm_client *client, mcm_ns timeout);
+MCM_API mcm_ns mcm_client_maintain(struct mcm_client *client);
 
 /* Index of the server that `key` belongs to. */
 MCM_API unsigned mcm_client_server_index(const struct mcm_client *client, struct mcm_slice key);
