@@ -6,6 +6,7 @@
 
 #include "mcmeta/socket.h"
 
+#define UNIX_PREFIX "unix:"
 #define HOST_SIZE_MAX 256
 #define PORT_SIZE_MAX 8
 
@@ -69,21 +70,32 @@ static int split_host_port(const char *text, char host[HOST_SIZE_MAX], char port
     return is_port(port_text) ? copy_part(port, PORT_SIZE_MAX, port_text, strlen(port_text)) : -1;
 }
 
-int mcm_address_resolve(struct mcm_address *address, const char *text)
+bool mcm_address_is_valid(const char *text)
+{
+    struct mcm_address address;
+    char host[HOST_SIZE_MAX], port[PORT_SIZE_MAX];
+    if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+        return resolve_unix(&address, text + strlen(UNIX_PREFIX)) == 0;
+    return split_host_port(text, host, port) == 0;
+}
+
+void mcm_address_resolve(struct mcm_address *address, const char *text)
 {
     memset(address, 0, sizeof(*address));
-    if (strncmp(text, "unix:", 5) == 0)
-        return resolve_unix(address, text + 5);
     char host[HOST_SIZE_MAX], port[PORT_SIZE_MAX];
+    if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
+        resolve_unix(address, text + strlen(UNIX_PREFIX));
+        return;
+    }
     if (split_host_port(text, host, port) != 0)
-        return -1;
+        return;
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
     if (getaddrinfo(host, port, &hints, &found) != 0) {
         hints.ai_flags = AI_NUMERICSERV;
         if (getaddrinfo(host, port, &hints, &found) != 0)
-            return 0;
+            return;
     }
     for (struct addrinfo *it = found; it != NULL && address->count < MCM_ADDRESSES_MAX;
          it = it->ai_next) {
@@ -91,5 +103,4 @@ int mcm_address_resolve(struct mcm_address *address, const char *text)
         address->sizes[address->count++] = it->ai_addrlen;
     }
     freeaddrinfo(found);
-    return 0;
 }

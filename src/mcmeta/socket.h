@@ -24,11 +24,14 @@ struct mcm_address {
     unsigned count; /* 0: the name could not be resolved */
 };
 
+/* Whether `text` has the form "host:port", "[v6]:port" or "unix:/path". */
+bool mcm_address_is_valid(const char *text);
+
 /*
- * Parses and resolves "host:port", "[v6]:port" or "unix:/path". 0, or -1 when the text is no
- * address; a name that cannot be resolved is 0 with a count of 0. May block on a host name.
+ * Resolves a valid address. A name that cannot be resolved leaves a count of 0. May block on a
+ * host name.
  */
-int mcm_address_resolve(struct mcm_address *address, const char *text);
+void mcm_address_resolve(struct mcm_address *address, const char *text);
 
 /* A socket for address `index`, not connected; -1 with errno. */
 int mcm_socket_new(const struct mcm_address *address, unsigned index);
