@@ -5,7 +5,7 @@
  *     check arguments -> pick the server -> ask its breaker -> take a connection -> exchange ->
  *     give the connection back -> (once more if a kept one had died unnoticed) -> tell the breaker
  */
-#include "mcmeta/client.h"
+#include "mcmeta/handle.h"
 
 #include <string.h>
 

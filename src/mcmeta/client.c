@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Life of a client: configuration, creation, interruption, end, and what can be asked about it. */
-#include "mcmeta/client.h"
+#include "mcmeta/handle.h"
 
 #include <errno.h>
 #include <stdarg.h>

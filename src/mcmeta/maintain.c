@@ -3,7 +3,7 @@
  * Maintenance of all servers, by the caller or by a thread. Servers take turns, one ping each, so
  * that a hung one delays the others by one ping and not by one for each of its connections.
  */
-#include "mcmeta/client.h"
+#include "mcmeta/handle.h"
 
 #include "base/time.h"
 

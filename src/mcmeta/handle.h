@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The client's parts, shared by its source files. */
-#ifndef MCMETA_CLIENT_INTERNAL_H
-#define MCMETA_CLIENT_INTERNAL_H
+#ifndef MCMETA_HANDLE_H
+#define MCMETA_HANDLE_H
 
 #include "mcmeta/backend.h"
 
