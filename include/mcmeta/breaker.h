@@ -20,19 +20,20 @@
  *
  *   ORIGINAL trips at >= 60 % failures of >= 5 requests counted in a window of 30 s that starts
  * anew when it is over. A window that holds s seconds of good traffic needs f failures with f /
- * (3333 s + f) >= 0.6, so f = 5000 s: with failures as frequent as good requests it takes 1.5 s per
- * second of window already used, and at the worst phase 18 s (then 12 s of window are left, which
- * is exactly enough). Ten connections with a 1 s timeout give 10 failures/s: only the start of a
- * new window helps, up to 30 s later. FAST exists because of this.
+ * (3333 s + f) >= 0.6, so f = 5000 s. When failures are as frequent as good requests were, that
+ * takes 1.5 s for each second of window used: 18 s at the worst phase, where 12 s are used and 18 s
+ * are left. Ten connections with a 1 s timeout give 10 failures/s, 500 s for each second used: in
+ * effect only the start of the next window helps, up to 30 s later. So FAST exists.
  *
  *   FAST trips at 8 consecutive failures, or at >= 50 % of >= 20 requests in a rolling 10 s window.
- *     - refused: 8 failures at 16665/s, 0.5 ms; as frequent as before: 8 / 3333 = 2.4 ms;
+ *     - refused at 16665/s: 8 failures take 0.5 ms; as frequent as before: 8 / 3333 = 2.4 ms;
  *     - silent, 10 connections, 1 s timeouts: the first ten fail together 1.0 s after the silence
- *       began, so it opens then; with fewer than 8 connections at the second round, 2 s;
- *     - no false trips: independent errors with probability p make a run of 8 start 3333 (1-p) p^8
- *       times a second. p = 5 % gives 1.2e-7, one in 90 days (5 in a row would be one in 17
- *       minutes); the ratio rule is 10 times further away than that;
- *     - recovery: when the server comes back, at worst a probe was just lost (<= 1 s until its
+ *       began, so it opens then; with 4 to 7 connections at the second round, 2 s;
+ *     - no false trips: independent errors of probability p start a run of 8 failures
+ *       3333 (1 - p) p^8 times a second; p = 5 % gives 1.2e-7, once in 90 days (5 in a row would be
+ *       once in 17 minutes). Half of 20 requests is a matter of 1e-8 each, and only on a server
+ *       with 2 op/s; on a busy one the window holds thousands;
+ *     - recovery: when the server comes back, at worst a probe was just lost (1 s until its
  *       timeout, 2 s with the probe timeout) and one open time follows (1 s +- 20 %); then 3 probes
  *       succeed. That is 3.2 s, below 5 s.
  *
@@ -53,7 +54,7 @@ extern "C" {
 #endif
 
 /* Upper bound of interval_ns / bucket_ns. */
-#define MCM_BREAKER_BUCKETS_MAX 1024
+#define MCM_BREAKER_BUCKETS_MAX 1000
 
 enum mcm_breaker_state {
     MCM_BREAKER_CLOSED = 0,
