@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-#define MCM_SELECTOR_SERVERS_MAX 65536
+#define MCM_SELECTOR_SERVERS_MAX 1024
 #define MCM_SELECTOR_NONE ((size_t)-1)
 
 enum mcm_selector_kind {
@@ -73,9 +73,9 @@ size_t mcm_selector_pick(const struct mcm_selector *s, const void *key, size_t k
 
 /*
  * The first `k` choices for the key, best first, all different; out[0] is what pick() says. Returns
- * how many were written: min(k, number of servers). The further choices are the rendezvous order of
- * the remaining servers for every kind that has no order of its own, so that the keys of a lost
- * server spread over all others.
+ * how many were written: min(k, number of servers), or 0 when a callback chose none. For every kind
+ * the further choices are the rendezvous order of the remaining servers, so that the keys of a lost
+ * server spread over all others. Meant for a small k.
  */
 size_t mcm_selector_rank(const struct mcm_selector *s, const void *key, size_t key_size,
                          size_t *out, size_t k);

@@ -114,8 +114,8 @@ struct mcm_pool_slot {
     struct mcm_pool_slot *prev, *next;
     int64_t expires_ns; /* end of its lifetime, jittered */
     int64_t checked_ns; /* last time it was known to be well */
-    uint64_t epoch;     /* of the pool when it was created */
-    enum mcm_pool_reason reason;
+    uint64_t epoch;     /* of the pool when its dial started */
+    bool warming;       /* dialled by maintenance, for nobody */
 };
 
 /* One wish for a connection, in the caller's memory. Zero it and set owner before the first use. */
