@@ -220,8 +220,9 @@ MCM_API const char *mcm_client_server_name(const struct mcm_client *client, unsi
 struct mcm_server_stats {
     size_t size; /* set by the caller to sizeof(struct mcm_server_stats) */
 
-    /* Connections now, and the most there ever were at once. */
-    unsigned total, idle, active, connecting, waiting; /* total counts all of them but waiting */
+    /* Connections now, and the most there ever were at once. Some of the total may be neither idle
+     * nor active but connecting, being pinged or being closed. */
+    unsigned total, idle, active, connecting, waiting;
     unsigned total_max, active_max, waiting_max;
     uint64_t created, destroyed, connect_failures;
     uint64_t acquired; /* calls that got a connection */
@@ -236,7 +237,8 @@ struct mcm_server_stats {
     uint64_t breaker_opened;   /* times it opened */
     uint64_t breaker_rejected; /* calls it kept back */
 
-    uint64_t outcomes[MCM_OUTCOME_COUNT]; /* calls that ended so */
+    /* Calls that ended so; those refused for their arguments are not counted. */
+    uint64_t outcomes[MCM_OUTCOME_COUNT];
 };
 
 /* Fills *stats for server `index`. Returns 0, or -1 when there is no such server. */

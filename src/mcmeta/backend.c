@@ -125,13 +125,21 @@ void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token to
     pthread_mutex_unlock(&backend->lock);
 }
 
+static bool must_stop(const struct mcm_backend *backend)
+{
+    return atomic_load(backend->stop) != MCM_STOP_NOT;
+}
+
+/* Also when calls may run again by now: an interruption ends all that were in progress. */
+static bool is_stopped(const struct mcm_backend *backend, const struct mcm_lease *lease)
+{
+    return lease->stopped || must_stop(backend);
+}
+
+/* Of a call that was told to stop. */
 static enum mcm_outcome stop_outcome(const struct mcm_backend *backend)
 {
-    switch (atomic_load(backend->stop)) {
-    case MCM_STOP_NOT: return MCM_OK;
-    case MCM_STOP_INTERRUPTED: return MCM_E_CANCELLED;
-    default: return MCM_E_SHUTDOWN;
-    }
+    return atomic_load(backend->stop) == MCM_STOP_SHUTDOWN ? MCM_E_SHUTDOWN : MCM_E_CANCELLED;
 }
 
 static void locked_add_sleeper(struct mcm_backend *backend, struct mcm_sleeper *sleeper)
@@ -141,6 +149,7 @@ static void locked_add_sleeper(struct mcm_backend *backend, struct mcm_sleeper *
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&sleeper->wake, &attributes);
     pthread_condattr_destroy(&attributes);
+    sleeper->stopped = must_stop(backend);
     sleeper->prev = NULL;
     sleeper->next = backend->sleepers;
     if (sleeper->next != NULL)
@@ -173,7 +182,7 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
     struct mcm_sleeper *sleeper = waiter->owner;
     locked_add_sleeper(backend, sleeper);
     while (waiter->verdict == MCM_POOL_WAIT) {
-        if (stop_outcome(backend) != MCM_OK || ns_now() >= deadline) {
+        if (sleeper->stopped || ns_now() >= deadline) {
             mcm_pool_cancel(backend->pool, waiter, ns_now());
             break;
         }
@@ -203,6 +212,7 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
     if (mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT) {
         locked_wait(backend, &waiter, deadline);
         lease->waited_ns += ns_now() - now;
+        lease->stopped = sleeper.stopped;
     }
     if (waiter.verdict == MCM_POOL_GOT || waiter.verdict == MCM_POOL_DIAL) {
         lease->slot = waiter.slot;
@@ -215,11 +225,8 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
     return waiter.verdict;
 }
 
-static enum mcm_outcome refusal_outcome(const struct mcm_backend *backend,
-                                        enum mcm_pool_verdict verdict)
+static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
 {
-    if (stop_outcome(backend) != MCM_OK)
-        return stop_outcome(backend);
     switch (verdict) {
     case MCM_POOL_REFUSED_FULL: return MCM_E_WAITERS;
     case MCM_POOL_REFUSED_CLOSED: return MCM_E_SHUTDOWN;
@@ -243,7 +250,7 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
                                      mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_E_RESOLVE;
-    for (unsigned i = 0; i < backend->address.count && stop_outcome(backend) == MCM_OK; i++) {
+    for (unsigned i = 0; i < backend->address.count && !is_stopped(backend, lease); i++) {
         int fd = open_link(backend, lease->link, i);
         if (fd < 0) {
             lease->sys_errno = errno;
@@ -254,19 +261,26 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
         if (outcome == MCM_OK || outcome == MCM_E_CONNECT_TIMEOUT)
             break;
     }
-    return stop_outcome(backend) != MCM_OK ? stop_outcome(backend) : outcome;
+    return is_stopped(backend, lease) ? stop_outcome(backend) : outcome;
+}
+
+/* What the end of a dial means for the pool: only the server's own failures count. */
+static enum mcm_pool_dial_result dial_result(enum mcm_outcome outcome)
+{
+    if (outcome == MCM_OK)
+        return MCM_POOL_DIAL_OK;
+    return mcm_outcome_class(outcome) == MCM_CLASS_CONNECT ? MCM_POOL_DIAL_FAILED
+                                                           : MCM_POOL_DIAL_ABANDONED;
 }
 
 static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
 {
     ns_t attempt_deadline = ns_min(deadline, ns_add(ns_now(), backend->connect_timeout));
     enum mcm_outcome outcome = connect_link(backend, lease, attempt_deadline);
-    enum mcm_pool_dial_result result = MCM_POOL_DIAL_OK;
-    if (outcome != MCM_OK)
-        result = mcm_outcome_class(outcome) == MCM_CLASS_CONNECT ? MCM_POOL_DIAL_FAILED
-                                                                 : MCM_POOL_DIAL_ABANDONED;
     pthread_mutex_lock(&backend->lock);
     struct mcm_link *link = lease->link;
+    if (link->stopped)
+        outcome = stop_outcome(backend);
     if (outcome == MCM_OK) {
         lease->slot->conn = link;
         link->used = false;
@@ -276,7 +290,7 @@ static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *leas
         link->busy = false;
         link->stopped = false;
     }
-    locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, result, ns_now()));
+    locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, dial_result(outcome), ns_now()));
     pthread_mutex_unlock(&backend->lock);
     return outcome;
 }
@@ -297,8 +311,8 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
         if (verdict == MCM_POOL_DIAL)
             return dial(backend, lease, deadline);
         if (verdict != MCM_POOL_GOT)
-            return refusal_outcome(backend, verdict);
-        if (stop_outcome(backend) != MCM_OK) {
+            return is_stopped(backend, lease) ? stop_outcome(backend) : refusal_outcome(verdict);
+        if (is_stopped(backend, lease)) {
             give_back(backend, lease, MCM_POOL_KEEP_UNUSED);
             return stop_outcome(backend);
         }
@@ -340,29 +354,46 @@ static void check_health(struct mcm_backend *backend, struct mcm_pool_slot *slot
     give_back(backend, &lease, well ? MCM_POOL_KEEP_UNUSED : MCM_POOL_DESTROY_UNWELL);
 }
 
-bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *next)
+/* Connects ahead of demand; false when that failed, so that nobody tries again at once. */
+static bool warm_up(struct mcm_backend *backend, struct mcm_pool_slot *slot)
 {
-    pthread_mutex_lock(&backend->lock);
+    struct mcm_lease lease = {.slot = slot, .link = link_of(backend, slot)};
+    if (dial(backend, &lease, NS_NEVER) != MCM_OK)
+        return false;
+    give_back(backend, &lease, MCM_POOL_KEEP_UNUSED);
+    return true;
+}
+
+/* Closes what has expired; the next check that needs more than that, its link marked busy. */
+static struct mcm_pool_check locked_next_check(struct mcm_backend *backend)
+{
     struct mcm_pool_check check;
     while (check = mcm_pool_next_check(backend->pool, ns_now()),
            check.action == MCM_POOL_CHECK_CLOSE) {
         locked_close(link_of(backend, check.slot));
         locked_wake(mcm_pool_closed(backend->pool, check.slot, ns_now()));
     }
+    if (check.action != MCM_POOL_CHECK_NONE)
+        link_of(backend, check.slot)->busy = true;
+    return check;
+}
+
+bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *next)
+{
+    struct mcm_pool_check check = {.action = MCM_POOL_CHECK_NONE};
+    pthread_mutex_lock(&backend->lock);
+    if (!must_stop(backend))
+        check = locked_next_check(backend);
     if (check.action == MCM_POOL_CHECK_NONE)
         *next = ns_min(*next, mcm_pool_next_check_deadline(backend->pool, ns_now()));
-    else
-        link_of(backend, check.slot)->busy = true;
     pthread_mutex_unlock(&backend->lock);
-
-    if (check.action == MCM_POOL_CHECK_PING)
-        check_health(backend, check.slot, timeout);
-    if (check.action == MCM_POOL_CHECK_DIAL) {
-        struct mcm_lease lease = {.slot = check.slot, .link = link_of(backend, check.slot)};
-        if (dial(backend, &lease, NS_NEVER) == MCM_OK)
-            give_back(backend, &lease, MCM_POOL_KEEP_UNUSED);
+    switch (check.action) {
+    case MCM_POOL_CHECK_PING: check_health(backend, check.slot, timeout); return true;
+    case MCM_POOL_CHECK_DIAL: return warm_up(backend, check.slot);
+    case MCM_POOL_CHECK_NONE:
+    case MCM_POOL_CHECK_CLOSE: break;
     }
-    return check.action != MCM_POOL_CHECK_NONE && stop_outcome(backend) == MCM_OK;
+    return false;
 }
 
 void mcm_backend_stop(struct mcm_backend *backend)
@@ -370,13 +401,14 @@ void mcm_backend_stop(struct mcm_backend *backend)
     pthread_mutex_lock(&backend->lock);
     for (unsigned i = 0; i < backend->link_count; i++) {
         struct mcm_link *link = &backend->links[i];
-        if (link->busy && link->fd >= 0) {
+        link->stopped = link->busy;
+        if (link->busy && link->fd >= 0)
             shutdown(link->fd, SHUT_RDWR);
-            link->stopped = true;
-        }
     }
-    for (struct mcm_sleeper *s = backend->sleepers; s != NULL; s = s->next)
+    for (struct mcm_sleeper *s = backend->sleepers; s != NULL; s = s->next) {
+        s->stopped = true;
         pthread_cond_signal(&s->wake);
+    }
     pthread_mutex_unlock(&backend->lock);
 }
 

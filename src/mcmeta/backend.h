@@ -33,6 +33,7 @@ struct mcm_link {
 struct mcm_sleeper {
     struct mcm_sleeper *prev, *next;
     pthread_cond_t wake;
+    bool stopped; /* told to give up */
 };
 
 struct mcm_backend_config {
@@ -71,7 +72,7 @@ struct mcm_lease {
     struct mcm_link *link;
     mcm_ns waited_ns; /* sum over all acquires of the call */
     int sys_errno;    /* of a failed acquire */
-    bool stopped;     /* after release: the call was woken to stop */
+    bool stopped;     /* the call was woken to stop */
 };
 
 /* 0, or -1 when memory is short; nothing is left behind then. The address must be valid. */

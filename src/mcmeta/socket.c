@@ -133,6 +133,28 @@ static void fail_with_errno(struct mcm_conn *conn, int error, enum mcm_outcome t
     mcm_conn_fail(conn, error == ETIMEDOUT ? timeout : MCM_E_RESET, error);
 }
 
+/* Receives once; 1, 0 at the end of the stream, -1 with errno. */
+static int receive(int fd, struct mcm_conn *conn, int flags)
+{
+    char spill[SPILL_SIZE];
+    struct iovec pieces[2];
+    struct msghdr message = {.msg_iov = pieces};
+    message.msg_iovlen = mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
+    ssize_t got = recvmsg(fd, &message, flags);
+    if (got > 0)
+        mcm_conn_fed(conn, spill, (size_t)got);
+    return got > 0 ? 1 : (int)got;
+}
+
+static void receive_some(int fd, struct mcm_conn *conn, int flags)
+{
+    int got = receive(fd, conn, flags);
+    if (got == 0)
+        mcm_conn_fail(conn, MCM_E_CLOSED, 0);
+    else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        fail_with_errno(conn, errno, MCM_E_TIMEOUT_READ);
+}
+
 /* Sends what fits; false when the kernel takes no more or the connection failed. */
 static bool send_some(int fd, struct mcm_conn *conn)
 {
@@ -147,27 +169,13 @@ static bool send_some(int fd, struct mcm_conn *conn)
         mcm_conn_wrote(conn, (size_t)sent);
         return true;
     }
-    if (errno != EAGAIN && errno != EWOULDBLOCK)
-        fail_with_errno(conn, errno, MCM_E_TIMEOUT_WRITE);
-    return false;
-}
-
-/* Receives once; false when nothing came. */
-static bool receive_some(int fd, struct mcm_conn *conn, int flags)
-{
-    char spill[SPILL_SIZE];
-    struct iovec pieces[2];
-    struct msghdr message = {.msg_iov = pieces};
-    message.msg_iovlen = mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
-    ssize_t got = recvmsg(fd, &message, flags);
-    if (got > 0) {
-        mcm_conn_fed(conn, spill, (size_t)got);
-        return true;
+    int error = errno;
+    if (error != EAGAIN && error != EWOULDBLOCK) {
+        /* A server that hangs up may have said why before. */
+        while (conn->first != NULL && receive(fd, conn, MSG_DONTWAIT) > 0)
+            continue;
+        fail_with_errno(conn, error, MCM_E_TIMEOUT_WRITE);
     }
-    if (got == 0)
-        mcm_conn_fail(conn, MCM_E_CLOSED, 0);
-    else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-        fail_with_errno(conn, errno, MCM_E_TIMEOUT_READ);
     return false;
 }
 
