@@ -159,6 +159,7 @@ static void actor_step(struct world *w, struct actor *a)
     steps[a->doing](w, a);
 }
 
+/* Only time and closing may make ticks necessary: whatever else frees capacity grants it itself. */
 static void world_tick(struct world *w)
 {
     struct mcm_pool_waiter *woken;
@@ -202,7 +203,7 @@ static void world_check(struct world *w)
     for (int i = 0; i < MCM_POOL_REASON_COUNT; i++)
         destroyed += s.destroyed[i];
     assert_true(s.created - destroyed >= s.idle + s.active + s.checking);
-    /* No lost wake-up: after a tick somebody waits only if there is nothing to be had. */
+    /* No lost wake-up: somebody waits only if there is nothing to be had now. */
     bool permit = w->config.dial_concurrency_max == 0 || s.dialing < w->config.dial_concurrency_max;
     if (s.waiting > 0 && permit && (s.idle > 0 || s.total < w->config.max_size))
         assert_true(mcm_pool_deadline(w->p) > w->now);
@@ -226,6 +227,12 @@ static struct mcm_pool_config random_config(struct rng *rng)
     return c;
 }
 
+static void world_sleep(struct world *w)
+{
+    w->now += (int64_t)rng_below(&w->rng, MS(10));
+    world_tick(w);
+}
+
 static void world_step(struct world *w)
 {
     uint64_t choice = rng_below(&w->rng, 100);
@@ -236,10 +243,9 @@ static void world_step(struct world *w)
     else if (choice < 85)
         keeper_check(w, &w->keeper);
     else if (choice < 99)
-        w->now += (int64_t)rng_below(&w->rng, MS(10));
+        world_sleep(w);
     else if (rng_below(&w->rng, 10) == 0)
         mcm_pool_reset(w->p);
-    world_tick(w);
     world_check(w);
 }
 
