@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What went wrong, in words for the person who started the program. A function that can fail returns
- * 0 or -1 and fills the caller's struct err; a caller may put its own context in front, once per layer.
+ * What went wrong, in words for the person who started the program. A function that can fail
+ * returns 0 or -1 and fills the caller's struct err; a caller may put its own context in front,
+ * once per layer.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H

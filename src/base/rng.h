@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Seeded random numbers: xoshiro256** seeded through splitmix64 (Blackman and Vigna, public
- * domain algorithms). One seed decides a run; every consumer gets its own stream by rng_fork(), so that
- * adding a consumer does not shift the numbers of the others. Not for secrets. Not thread-safe.
+ * domain algorithms). One seed decides a run; every consumer gets its own stream by rng_fork(), so
+ * that adding a consumer does not shift the numbers of the others. Not for secrets. Not
+ * thread-safe.
  */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H
@@ -51,7 +52,7 @@ static inline uint64_t rng_u64(struct rng *r)
 /* Uniform in [0, bound); 0 when bound is 0. The bias is below bound / 2^64. */
 static inline uint64_t rng_below(struct rng *r, uint64_t bound)
 {
-    return (uint64_t)(((unsigned __int128)rng_u64(r) * bound) >> 64);
+    return (uint64_t)((__extension__(unsigned __int128) rng_u64(r) * bound) >> 64);
 }
 
 /* Uniform in [0, 1) with 53 random bits. */
