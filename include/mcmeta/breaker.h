@@ -49,6 +49,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mcmeta/export.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -155,54 +157,57 @@ struct mcm_breaker_stats {
 struct mcm_breaker;
 
 /* Fills `settings` with a preset. */
-void mcm_breaker_preset_get(enum mcm_breaker_preset preset, struct mcm_breaker_settings *settings);
+MCM_API void mcm_breaker_preset_get(enum mcm_breaker_preset preset,
+                                    struct mcm_breaker_settings *settings);
 
 /* The preset of that name, or -1. */
-int mcm_breaker_preset_by_name(const char *name);
+MCM_API int mcm_breaker_preset_by_name(const char *name);
 
 /* NULL when the settings are usable, else a constant sentence that says what is wrong. */
-const char *mcm_breaker_settings_error(const struct mcm_breaker_settings *settings);
+MCM_API const char *mcm_breaker_settings_error(const struct mcm_breaker_settings *settings);
 
 /* "closed", "half-open", "open". */
-const char *mcm_breaker_state_name(enum mcm_breaker_state state);
-const char *mcm_breaker_cause_name(enum mcm_breaker_cause cause);
+MCM_API const char *mcm_breaker_state_name(enum mcm_breaker_state state);
+MCM_API const char *mcm_breaker_cause_name(enum mcm_breaker_cause cause);
 
 /*
  * A closed breaker. The settings are copied; `seed` decides the jitter. NULL when out of memory or
  * when mcm_breaker_settings_error() has something to say. The caller frees it.
  */
-struct mcm_breaker *mcm_breaker_new(const struct mcm_breaker_settings *settings, uint64_t seed,
-                                    int64_t now_ns);
-void mcm_breaker_free(struct mcm_breaker *b);
+MCM_API struct mcm_breaker *mcm_breaker_new(const struct mcm_breaker_settings *settings,
+                                            uint64_t seed, int64_t now_ns);
+MCM_API void mcm_breaker_free(struct mcm_breaker *b);
 
 /* May a request go out? Fills the token when ALLOWED. `moved` may be NULL. */
-enum mcm_breaker_verdict mcm_breaker_allow(struct mcm_breaker *b, int64_t now_ns,
-                                           struct mcm_breaker_token *token,
-                                           struct mcm_breaker_transition *moved);
+MCM_API enum mcm_breaker_verdict mcm_breaker_allow(struct mcm_breaker *b, int64_t now_ns,
+                                                   struct mcm_breaker_token *token,
+                                                   struct mcm_breaker_transition *moved);
 
 /* Reports how the request of `token` ended. `moved` may be NULL. */
-void mcm_breaker_done(struct mcm_breaker *b, struct mcm_breaker_token token,
-                      enum mcm_breaker_result result, int64_t now_ns,
-                      struct mcm_breaker_transition *moved);
+MCM_API void mcm_breaker_done(struct mcm_breaker *b, struct mcm_breaker_token token,
+                              enum mcm_breaker_result result, int64_t now_ns,
+                              struct mcm_breaker_transition *moved);
 
 /* The state at `now_ns`, after the transition that is due, if any. `moved` may be NULL. */
-enum mcm_breaker_state mcm_breaker_state(struct mcm_breaker *b, int64_t now_ns,
-                                         struct mcm_breaker_transition *moved);
+MCM_API enum mcm_breaker_state mcm_breaker_state(struct mcm_breaker *b, int64_t now_ns,
+                                                 struct mcm_breaker_transition *moved);
 
 /* The first time at which mcm_breaker_tick() would make a transition; INT64_MAX: not by itself.
  * Ticks are optional: they only make a transition visible before the next request. */
-int64_t mcm_breaker_deadline(const struct mcm_breaker *b);
-void mcm_breaker_tick(struct mcm_breaker *b, int64_t now_ns, struct mcm_breaker_transition *moved);
+MCM_API int64_t mcm_breaker_deadline(const struct mcm_breaker *b);
+MCM_API void mcm_breaker_tick(struct mcm_breaker *b, int64_t now_ns,
+                              struct mcm_breaker_transition *moved);
 
 /* Counts and times at `now_ns`; rolls the window but makes no transition. */
-void mcm_breaker_stats_get(struct mcm_breaker *b, int64_t now_ns, struct mcm_breaker_stats *out);
+MCM_API void mcm_breaker_stats_get(struct mcm_breaker *b, int64_t now_ns,
+                                   struct mcm_breaker_stats *out);
 
 /* Lock-free: the state that was last entered; a transition that is due has not been made yet. */
-enum mcm_breaker_state mcm_breaker_state_hint(const struct mcm_breaker *b);
+MCM_API enum mcm_breaker_state mcm_breaker_state_hint(const struct mcm_breaker *b);
 
 /* Lock-free: true when a request at `now_ns` is surely refused because the circuit is open, counted
  * as such. On false take the lock and ask mcm_breaker_allow(). */
-bool mcm_breaker_reject_fast(struct mcm_breaker *b, int64_t now_ns);
+MCM_API bool mcm_breaker_reject_fast(struct mcm_breaker *b, int64_t now_ns);
 
 #ifdef __cplusplus
 }

@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mcmeta/export.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -55,21 +57,21 @@ struct mcm_selector_config {
 struct mcm_selector;
 
 /* The kind of that name ("rendezvous", "jump" ...), or -1; and the name of a kind. */
-int mcm_selector_kind_by_name(const char *name);
-const char *mcm_selector_kind_name(enum mcm_selector_kind kind);
+MCM_API int mcm_selector_kind_by_name(const char *name);
+MCM_API const char *mcm_selector_kind_name(enum mcm_selector_kind kind);
 
 /* NULL when the config is usable, else a constant sentence that says what is wrong. */
-const char *mcm_selector_config_error(const struct mcm_selector_config *config);
+MCM_API const char *mcm_selector_config_error(const struct mcm_selector_config *config);
 
 /* NULL when out of memory or when mcm_selector_config_error() has something to say. */
-struct mcm_selector *mcm_selector_new(const struct mcm_selector_config *config);
-void mcm_selector_free(struct mcm_selector *s);
+MCM_API struct mcm_selector *mcm_selector_new(const struct mcm_selector_config *config);
+MCM_API void mcm_selector_free(struct mcm_selector *s);
 
-size_t mcm_selector_count(const struct mcm_selector *s);
+MCM_API size_t mcm_selector_count(const struct mcm_selector *s);
 
 /* The index in the config's list of the server that holds the key; MCM_SELECTOR_NONE when there is
  * no server. With one server the algorithm is not asked. */
-size_t mcm_selector_pick(const struct mcm_selector *s, const void *key, size_t key_size);
+MCM_API size_t mcm_selector_pick(const struct mcm_selector *s, const void *key, size_t key_size);
 
 /*
  * The first `k` choices for the key, best first, all different; out[0] is what pick() says. Returns
@@ -77,8 +79,8 @@ size_t mcm_selector_pick(const struct mcm_selector *s, const void *key, size_t k
  * the further choices are the rendezvous order of the remaining servers, so that the keys of a lost
  * server spread over all others. Meant for a small k.
  */
-size_t mcm_selector_rank(const struct mcm_selector *s, const void *key, size_t key_size,
-                         size_t *out, size_t k);
+MCM_API size_t mcm_selector_rank(const struct mcm_selector *s, const void *key, size_t key_size,
+                                 size_t *out, size_t k);
 
 #ifdef __cplusplus
 }

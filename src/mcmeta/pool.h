@@ -217,9 +217,10 @@ struct mcm_pool_released mcm_pool_release(struct mcm_pool *p, struct mcm_pool_sl
 struct mcm_pool_waiter *mcm_pool_closed(struct mcm_pool *p, struct mcm_pool_slot *slot,
                                         int64_t now_ns);
 
-/* When mcm_pool_tick() has something to do (end of a back-off that waiters wait for); INT64_MAX:
- * not before the next event. A blocking waiter sleeps until the earlier of this and its own
- * deadline. */
+/* When mcm_pool_tick() has something to do: waiters exist and the dial back-off ends, or the pool
+ * was closed; INT64_MAX: not before the next event. Without a back-off only closing needs ticks.
+ * With one somebody who does not wait himself (maintenance, event loop) looks at this after a
+ * dial_done(FAILED) and ticks then, since a waiter went to sleep before the back-off began. */
 int64_t mcm_pool_deadline(const struct mcm_pool *p);
 /* Grants what the passing of time made grantable, one waiter a call: repeat until NULL. */
 struct mcm_pool_waiter *mcm_pool_tick(struct mcm_pool *p, int64_t now_ns);
