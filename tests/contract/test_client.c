@@ -410,7 +410,7 @@ static void late_answers_never_reach_another_call(void **state)
     set_text(client, "late-2", "two");
     for (int i = 0; i < 5; i++) {
         memcached_pause(&server);
-        assert_string_equal(mcm_outcome_name(get_within(client, "late-1", 20 * MS)),
+        assert_string_equal(mcm_outcome_name(get_within(client, "late-1", 100 * MS)),
                             "timeout_read");
         memcached_resume(&server);
         expect_text(client, "late-2", "two");
@@ -538,6 +538,52 @@ static void the_breaker_opens_reports_and_closes_again(void **state)
     mcm_client_free(client);
 }
 
+static void own_shortage_and_cancelling_do_not_count_for_the_breaker(void **state)
+{
+    (void)state;
+    struct mcm_breaker_settings breaker = {.consecutive_failures = 1, .open_ns = 50 * MS};
+    struct mcm_server list;
+    struct mcm_client_config config = config_for(&list, 1);
+    config.breaker = &breaker;
+    struct mcm_client *client = mcm_client_new(&config, NULL, 0);
+    assert_non_null(client);
+    set_text(client, "blocked", "x");
+    memcached_pause(&server);
+    pthread_t thread;
+    pthread_create(&thread, NULL, blocked_get, client);
+    await_blocked(client, 1, 0);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(mcm_outcome_name(get_within(client, "x", 10 * MS)), "timeout_pool");
+    assert_true(stats_of(client).wait_ns >= 30 * MS);
+    mcm_client_interrupt(client);
+    pthread_join(thread, NULL);
+    mcm_client_resume(client);
+    assert_int_equal(stats_of(client).breaker_state, MCM_BREAKER_CLOSED);
+    assert_string_equal(mcm_outcome_name(get_within(client, "x", 100 * MS)), "timeout_read");
+    assert_int_equal(stats_of(client).breaker_state, MCM_BREAKER_OPEN);
+    assert_string_equal(mcm_outcome_name(get_within(client, "x", GENEROUS)), "breaker_open");
+    assert_int_equal(stats_of(client).breaker_rejected, 1);
+    memcached_resume(&server);
+    mcm_client_free(client);
+}
+
+static void tells_what_the_server_knows_about_an_item(void **state)
+{
+    (void)state;
+    struct mcm_client *client = client_with(1);
+    char buffer[16];
+    struct mcm_result result;
+    mcm_set(client, MCM_KEY("cas"), MCM_KEY("v"), 100, mcm_after(GENEROUS), &result);
+    uint64_t cas = result.cas;
+    assert_true(result.outcome == MCM_OK && result.sent && cas != 0);
+    mcm_get(client, MCM_KEY("cas"), buffer, sizeof(buffer), mcm_after(GENEROUS), &result);
+    assert_true(result.cas == cas && result.client_flags == 0);
+    assert_int_equal(
+        mcm_set(client, MCM_KEY("cas"), MCM_KEY("v"), UINT32_MAX, mcm_after(GENEROUS), &result),
+        MCM_E_ARG);
+    mcm_client_free(client);
+}
+
 static int start_server(void **state)
 {
     (void)state;
@@ -574,6 +620,8 @@ int main(void)
         cmocka_unit_test(interruption_ends_blocked_calls_at_once),
         cmocka_unit_test(freeing_ends_blocked_calls),
         cmocka_unit_test(the_breaker_opens_reports_and_closes_again),
+        cmocka_unit_test(own_shortage_and_cancelling_do_not_count_for_the_breaker),
+        cmocka_unit_test(tells_what_the_server_knows_about_an_item),
     };
     return cmocka_run_group_tests_name("mcmeta/client", tests, start_server, stop_server);
 }
