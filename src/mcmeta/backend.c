@@ -205,7 +205,7 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
 static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_lease *lease,
                                       mcm_ns deadline)
 {
-    struct mcm_sleeper sleeper;
+    struct mcm_sleeper sleeper = {0};
     struct mcm_pool_waiter waiter = {.owner = &sleeper};
     pthread_mutex_lock(&backend->lock);
     ns_t now = ns_now();
