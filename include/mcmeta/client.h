@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A blocking, thread-safe memcached client over the meta protocol.
+ *
+ *     struct mcm_server servers[] = {{.address = "10.0.0.1:11211"}, {.address = "10.0.0.2:11211"}};
+ *     struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+ *     config.servers = servers;
+ *     config.server_count = 2;
+ *     char error[MCM_ERROR_SIZE];
+ *     struct mcm_client *client = mcm_client_new(&config, error, sizeof(error));
+ *
+ *     char value[4096];
+ *     struct mcm_result result;
+ *     mcm_get(client, MCM_KEY("greeting"), value, sizeof(value), mcm_after(250000000), &result);
+ *     if (result.outcome == MCM_OK)
+ *         fwrite(result.value.data, 1, result.value.size, stdout);
+ *
+ * Each server has its own pool of connections and, when configured, its own circuit breaker. A
+ * call takes one connection for itself, so calls on the same server never mix. Nothing here ever
+ * blocks longer than the deadline of the call, which covers waiting for a connection, connecting
+ * and the exchange. A connection whose answer did not come in time is closed and never used
+ * again; with `verify` each answer must also repeat a token of its request, so the value of
+ * another key can not be returned whatever happens on the wire.
+ *
+ * All functions may be called from any thread at any time, except mcm_client_new() and
+ * mcm_client_free(). A client must not be used in a child process after fork().
+ */
+#ifndef MCMETA_CLIENT_H
+#define MCMETA_CLIENT_H
+
+#include <mcmeta/breaker.h>
+#include <mcmeta/selector.h>
+#include <mcmeta/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MCM_KEY_SIZE_MAX 250 /* bytes of a key */
+#define MCM_TEXT_SIZE 128    /* bytes kept of an error line of a server, with the final zero */
+#define MCM_ERROR_SIZE 256   /* enough for every message of mcm_client_new() */
+
+struct mcm_client;
+
+struct mcm_server {
+    /* "host:port", "1.2.3.4:port", "[v6]:port" or "unix:/path". The port may be left out: 11211. */
+    const char *address;
+    /* What selectors hash and messages say; NULL = the address. Unique within a client. */
+    const char *name;
+    uint32_t weight; /* share of the keys relative to the others; 0 = 1 */
+};
+
+/* A change of a circuit breaker. */
+struct mcm_breaker_event {
+    unsigned server; /* index in the configured list */
+    enum mcm_breaker_state from;
+    enum mcm_breaker_state to;
+    enum mcm_breaker_cause cause;
+    /* Of the call whose end caused it, or MCM_OUTCOME_COUNT when it was time that passed. */
+    enum mcm_outcome outcome;
+    mcm_ns at; /* when it happened */
+};
+
+/*
+ * Called in the thread of the call that caused the change, after all locks were left: it may use
+ * the client. Two threads may report at once; `at` tells the order.
+ */
+typedef void (*mcm_breaker_event_fn)(void *arg, const struct mcm_breaker_event *event);
+
+/* Start from MCM_CLIENT_CONFIG_DEFAULT; spans of 0 switch the feature off where noted. */
+struct mcm_client_config {
+    size_t size; /* sizeof(struct mcm_client_config), set by the default */
+
+    const struct mcm_server *servers; /* copied, with the strings */
+    size_t server_count;              /* 1 to MCM_SERVERS_MAX */
+    enum mcm_selector_kind selector;
+    uint64_t seed; /* of everything random: jitter and tokens */
+
+    /* Pool, per server. */
+    unsigned connections_max;   /* 1 to 4096 */
+    unsigned waiters_max;       /* calls that may wait for a connection; 0 = no limit */
+    mcm_ns lifetime_max;        /* age at which a connection is replaced; 0 = never */
+    double lifetime_jitter;     /* share of lifetime_max taken off or added at random, 0 to 0.5 */
+    mcm_ns idle_max;            /* unused connections are closed after this; 0 = never */
+    mcm_ns idle_check;          /* look whether a connection unused this long died; 0 = always */
+    mcm_ns health_check_period; /* ping unused connections this often; 0 = never */
+    mcm_ns health_timeout;      /* how long such a ping may take; 0 = 1 s */
+    bool maintenance_thread;    /* do health checks and expiry in a thread of the client; else
+                                   call mcm_client_maintain() */
+
+    mcm_ns connect_timeout; /* per attempt, within the deadline of the call; 0 = deadline only */
+    size_t value_size_max;  /* larger values are not sent: a server drops the old item too */
+    bool verify;            /* token in each request, checked in the answer */
+
+    const struct mcm_breaker_settings *breaker; /* NULL = none; copied */
+    mcm_breaker_event_fn on_breaker;            /* or NULL */
+    void *on_breaker_arg;
+};
+
+#define MCM_SERVERS_MAX 1024
+
+#define MCM_CLIENT_CONFIG_DEFAULT                                                       \
+    {                                                                                   \
+        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,  \
+        .connections_max = 10, .waiters_max = 0, .lifetime_max = INT64_C(300000000000), \
+        .lifetime_jitter = 0.1, .idle_max = INT64_C(60000000000),                       \
+        .idle_check = INT64_C(1000000000), .health_check_period = INT64_C(10000000000), \
+        .maintenance_thread = true, .connect_timeout = INT64_C(250000000),              \
+        .value_size_max = 1048576, .verify = true,                                      \
+    }
+
+/*
+ * A client with a copy of `config`. No connection is made, but host names are resolved, which may
+ * block; numeric addresses and unix sockets never do. A name that cannot be resolved is no
+ * error here: calls on that server end with MCM_E_RESOLVE. `error` (or NULL) receives a sentence
+ * when the result is NULL, which means that the configuration is not valid or memory is short.
+ */
+MCM_API MCM_MUST_USE struct mcm_client *mcm_client_new(const struct mcm_client_config *config,
+                                                       char *error, size_t error_size);
+
+/*
+ * Closes all connections and frees the client. Calls in progress end with MCM_E_SHUTDOWN and are
+ * waited for; no call may start any more. NULL is allowed.
+ */
+MCM_API void mcm_client_free(struct mcm_client *client);
+
+/*
+ * What became of a call. Every field is set by every call.
+ */
+struct mcm_result {
+    enum mcm_outcome outcome;
+    /* Points into the buffer the caller gave; valid as long as that. size 0 is a legal value. */
+    struct mcm_slice value;
+    /* The size of the item's value, also when it did not fit (MCM_E_BUFFER). */
+    size_t value_size;
+    uint64_t number;          /* of increments */
+    uint64_t cas;             /* of the item after the call, 0 when the server was not asked */
+    uint32_t client_flags;    /* stored with the item */
+    unsigned server;          /* index of the server the key belongs to */
+    int sys_errno;            /* of the system call that failed, or 0 */
+    bool sent;                /* some byte of the request left: a write may have happened */
+    bool retried;             /* sent a second time on a new connection after a kept one had died */
+    mcm_ns waited_ns;         /* time spent waiting for a free connection */
+    char text[MCM_TEXT_SIZE]; /* the server's error line, cut; "" without one */
+};
+
+/*
+ * Calls. All of them block until the outcome is known or `deadline` (absolute, CLOCK_MONOTONIC;
+ * MCM_NS_NEVER for none) has passed, fill `result` and return result->outcome. Keys are 1 to 250
+ * bytes, none of them a control character, space or DEL: MCM_E_KEY otherwise, before anything is
+ * sent.
+ *
+ * TTLs are whole seconds as memcached takes them: 0 = never expires, up to 30 days relative, above
+ * that a unix time.
+ */
+
+/*
+ * The value of `key` goes into `buffer` (may be NULL when size is 0). MCM_OK, MCM_MISS, or
+ * MCM_E_BUFFER with result->value_size when it does not fit: the connection is kept.
+ */
+MCM_API enum mcm_outcome mcm_get(struct mcm_client *client, struct mcm_slice key, void *buffer,
+                                 size_t buffer_size, mcm_ns deadline, struct mcm_result *result);
+
+/* Stores `value`. MCM_OK, or MCM_E_TOO_BIG above value_size_max. The value is not copied. */
+MCM_API enum mcm_outcome mcm_set(struct mcm_client *client, struct mcm_slice key,
+                                 struct mcm_slice value, uint32_t ttl, mcm_ns deadline,
+                                 struct mcm_result *result);
+
+/* MCM_OK when the item was deleted, MCM_NOT_FOUND when there was none. */
+MCM_API enum mcm_outcome mcm_delete(struct mcm_client *client, struct mcm_slice key,
+                                    mcm_ns deadline, struct mcm_result *result);
+
+/* How to change a counter. */
+struct mcm_increment {
+    uint64_t delta;   /* added modulo 2^64, or subtracted down to 0 */
+    bool decrement;   /* subtract */
+    bool create;      /* make a missing item with `initial` and `ttl`, without applying delta */
+    uint64_t initial; /* value of a created item */
+    uint32_t ttl;     /* of a created item */
+};
+
+/*
+ * Changes the counter at `key`; the new value is result->number. MCM_OK; MCM_NOT_FOUND when there
+ * is no item and `create` is false; MCM_E_CLIENT when the item is not a number.
+ */
+MCM_API enum mcm_outcome mcm_increment(struct mcm_client *client, struct mcm_slice key,
+                                       const struct mcm_increment *change, mcm_ns deadline,
+                                       struct mcm_result *result);
+
+/* The deadline `span` nanoseconds from now. */
+MCM_API mcm_ns mcm_after(mcm_ns span);
+
+/* A key from a C string. */
+#define MCM_KEY(string) mcm_slice_of_string(string)
+MCM_API struct mcm_slice mcm_slice_of_string(const char *string);
+
+/*
+ * Ends all calls in progress with MCM_E_CANCELLED within milliseconds, and every call that starts
+ * later until mcm_client_resume(). Not async-signal-safe: call it from a thread.
+ */
+MCM_API void mcm_client_interrupt(struct mcm_client *client);
+MCM_API void mcm_client_resume(struct mcm_client *client);
+
+/*
+ * Closes expired unused connections and pings those that are due, one of each server at a time, so
+ * that callers never find a pool emptied by it. Only needed without maintenance_thread; must not
+ * run twice at once. Returns when to call again.
+ */
+MCM_API mcm_ns mcm_client_maintain(struct mcm_client *client);
+
+/* Index of the server that `key` belongs to. */
+MCM_API unsigned mcm_client_server_index(const struct mcm_client *client, struct mcm_slice key);
+
+MCM_API size_t mcm_client_server_count(const struct mcm_client *client);
+
+/* Name of server `index`, as long as the client lives. NULL when there is none. */
+MCM_API const char *mcm_client_server_name(const struct mcm_client *client, unsigned index);
+
+/* The state of one server at one moment, taken under its lock: the numbers fit together. */
+struct mcm_server_stats {
+    size_t size; /* set by the caller to sizeof(struct mcm_server_stats) */
+
+    /* Connections now, and the most there ever were at once. Some of the total may be neither idle
+     * nor active but connecting, being pinged or being closed. */
+    unsigned total, idle, active, connecting, waiting;
+    unsigned total_max, active_max, waiting_max;
+    uint64_t created, destroyed, connect_failures;
+    uint64_t acquired; /* calls that got a connection */
+    uint64_t waits;    /* calls that had to wait for one */
+    uint64_t wait_ns;  /* time they waited, together */
+    uint64_t stale;    /* kept connections found dead before use */
+    uint64_t health_checks, health_failures;
+    uint64_t retries; /* requests sent a second time */
+
+    bool has_breaker;
+    enum mcm_breaker_state breaker_state;
+    uint64_t breaker_opened;   /* times it opened */
+    uint64_t breaker_rejected; /* calls it kept back */
+
+    /* Calls that ended so; those refused for their arguments are not counted. */
+    uint64_t outcomes[MCM_OUTCOME_COUNT];
+};
+
+/* Fills *stats for server `index`. Returns 0, or -1 when there is no such server. */
+MCM_API int mcm_client_stats(struct mcm_client *client, unsigned index,
+                             struct mcm_server_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* All of libmcmeta. */
+#ifndef MCMETA_MCMETA_H
+#define MCMETA_MCMETA_H
+
+#include <mcmeta/breaker.h>
+#include <mcmeta/client.h>
+#include <mcmeta/export.h>
+#include <mcmeta/selector.h>
+#include <mcmeta/types.h>
+
+#endif

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One server: locking, waiting and sockets around the sans-I/O pool and breaker. Functions named
+ * locked_... expect the lock to be held.
+ */
+#include "mcmeta/backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_config *config)
+{
+    memset(backend, 0, sizeof(*backend));
+    mcm_address_resolve(&backend->address, config->address);
+    backend->connect_timeout = config->connect_timeout > 0 ? config->connect_timeout : NS_NEVER;
+    backend->verify = config->verify;
+    backend->stop = config->stop;
+    backend->link_count = config->pool->max_size;
+    backend->rng = rng_seeded(config->seed);
+    backend->name = strdup(config->name);
+    backend->links = calloc(backend->link_count, sizeof(*backend->links));
+    backend->pool = mcm_pool_new(config->pool, rng_u64(&backend->rng));
+    if (config->breaker != NULL)
+        backend->breaker = mcm_breaker_new(config->breaker, rng_u64(&backend->rng), ns_now());
+    pthread_mutex_init(&backend->lock, NULL);
+    if (backend->name == NULL || backend->links == NULL || backend->pool == NULL ||
+        (config->breaker != NULL && backend->breaker == NULL)) {
+        mcm_backend_deinit(backend);
+        return -1;
+    }
+    for (unsigned i = 0; i < backend->link_count; i++)
+        backend->links[i].fd = -1;
+    return 0;
+}
+
+static void locked_wake(struct mcm_pool_waiter *waiter)
+{
+    if (waiter != NULL)
+        pthread_cond_signal(&((struct mcm_sleeper *)waiter->owner)->wake);
+}
+
+/* Closes the socket of a slot, if any. The slot's state is not touched. */
+static void locked_close(struct mcm_link *link)
+{
+    if (link->fd >= 0)
+        close(link->fd);
+    link->fd = -1;
+}
+
+static struct mcm_link *link_of(struct mcm_backend *backend, const struct mcm_pool_slot *slot)
+{
+    return &backend->links[slot->index];
+}
+
+static void locked_release(struct mcm_backend *backend, struct mcm_pool_slot *slot,
+                           enum mcm_pool_fate fate)
+{
+    struct mcm_link *link = link_of(backend, slot);
+    struct mcm_pool_released released = mcm_pool_release(backend->pool, slot, fate, ns_now());
+    link->busy = false;
+    link->stopped = false;
+    locked_wake(released.wake);
+    if (released.close) {
+        locked_close(link);
+        locked_wake(mcm_pool_closed(backend->pool, slot, ns_now()));
+    }
+}
+
+void mcm_backend_deinit(struct mcm_backend *backend)
+{
+    if (backend->pool != NULL) {
+        mcm_pool_close(backend->pool);
+        struct mcm_pool_check check;
+        while (check = mcm_pool_next_check(backend->pool, ns_now()),
+               check.action == MCM_POOL_CHECK_CLOSE) {
+            locked_close(link_of(backend, check.slot));
+            mcm_pool_closed(backend->pool, check.slot, ns_now());
+        }
+        mcm_pool_free(backend->pool);
+    }
+    mcm_breaker_free(backend->breaker);
+    free(backend->links);
+    free(backend->name);
+    pthread_mutex_destroy(&backend->lock);
+}
+
+enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_breaker_token *token,
+                                   struct mcm_breaker_transition *moved)
+{
+    moved->cause = MCM_BREAKER_CAUSE_NONE;
+    if (backend->breaker == NULL)
+        return MCM_OK;
+    if (mcm_breaker_reject_fast(backend->breaker, ns_now()))
+        return MCM_E_BREAKER_OPEN;
+    pthread_mutex_lock(&backend->lock);
+    enum mcm_breaker_verdict verdict = mcm_breaker_allow(backend->breaker, ns_now(), token, moved);
+    pthread_mutex_unlock(&backend->lock);
+    switch (verdict) {
+    case MCM_BREAKER_ALLOWED: return MCM_OK;
+    case MCM_BREAKER_REFUSED_OPEN: return MCM_E_BREAKER_OPEN;
+    case MCM_BREAKER_REFUSED_BUSY: break;
+    }
+    return MCM_E_BREAKER_BUSY;
+}
+
+void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token token,
+                        enum mcm_outcome outcome, struct mcm_breaker_transition *moved)
+{
+    static const enum mcm_breaker_result results[] = {
+        [MCM_COUNT_SUCCESS] = MCM_BREAKER_SUCCESS,
+        [MCM_COUNT_FAILURE] = MCM_BREAKER_FAILURE,
+        [MCM_COUNT_EXCLUDED] = MCM_BREAKER_EXCLUDED,
+    };
+    moved->cause = MCM_BREAKER_CAUSE_NONE;
+    atomic_fetch_add_explicit(&backend->outcomes[outcome], 1, memory_order_relaxed);
+    enum mcm_count count = mcm_outcome_count(outcome);
+    if (backend->breaker == NULL || count == MCM_COUNT_NONE)
+        return;
+    pthread_mutex_lock(&backend->lock);
+    mcm_breaker_done(backend->breaker, token, results[count], ns_now(), moved);
+    pthread_mutex_unlock(&backend->lock);
+}
+
+static bool must_stop(const struct mcm_backend *backend)
+{
+    return atomic_load(backend->stop) != MCM_STOP_NOT;
+}
+
+/* Also when calls may run again by now: an interruption ends all that were in progress. */
+static bool is_stopped(const struct mcm_backend *backend, const struct mcm_lease *lease)
+{
+    return lease->stopped || must_stop(backend);
+}
+
+/* Of a call that was told to stop. */
+static enum mcm_outcome stop_outcome(const struct mcm_backend *backend)
+{
+    return atomic_load(backend->stop) == MCM_STOP_SHUTDOWN ? MCM_E_SHUTDOWN : MCM_E_CANCELLED;
+}
+
+static void locked_add_sleeper(struct mcm_backend *backend, struct mcm_sleeper *sleeper)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&sleeper->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    sleeper->stopped = must_stop(backend);
+    sleeper->prev = NULL;
+    sleeper->next = backend->sleepers;
+    if (sleeper->next != NULL)
+        sleeper->next->prev = sleeper;
+    backend->sleepers = sleeper;
+}
+
+static void locked_remove_sleeper(struct mcm_backend *backend, struct mcm_sleeper *sleeper)
+{
+    if (sleeper->prev != NULL)
+        sleeper->prev->next = sleeper->next;
+    else
+        backend->sleepers = sleeper->next;
+    if (sleeper->next != NULL)
+        sleeper->next->prev = sleeper->prev;
+    pthread_cond_destroy(&sleeper->wake);
+}
+
+static void locked_tick(struct mcm_backend *backend)
+{
+    struct mcm_pool_waiter *granted;
+    while ((granted = mcm_pool_tick(backend->pool, ns_now())) != NULL)
+        locked_wake(granted);
+}
+
+/* Sleeps until the pool granted or refused the wish, the deadline passed or the client stops. */
+static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *waiter,
+                        mcm_ns deadline)
+{
+    struct mcm_sleeper *sleeper = waiter->owner;
+    locked_add_sleeper(backend, sleeper);
+    while (waiter->verdict == MCM_POOL_WAIT) {
+        if (sleeper->stopped || ns_now() >= deadline) {
+            mcm_pool_cancel(backend->pool, waiter, ns_now());
+            break;
+        }
+        ns_t until = ns_min(deadline, mcm_pool_deadline(backend->pool));
+        if (until == NS_NEVER) {
+            pthread_cond_wait(&sleeper->wake, &backend->lock);
+        } else {
+            struct timespec timespec = ns_to_timespec(until);
+            pthread_cond_timedwait(&sleeper->wake, &backend->lock, &timespec);
+        }
+        locked_tick(backend);
+    }
+    locked_remove_sleeper(backend, sleeper);
+}
+
+/*
+ * The pool's final word on a wish for a connection; the lock is left. GOT and DIAL come with a
+ * slot, whose link is then busy.
+ */
+static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_lease *lease,
+                                      mcm_ns deadline)
+{
+    struct mcm_sleeper sleeper = {0};
+    struct mcm_pool_waiter waiter = {.owner = &sleeper};
+    pthread_mutex_lock(&backend->lock);
+    ns_t now = ns_now();
+    if (mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT) {
+        locked_wait(backend, &waiter, deadline);
+        lease->waited_ns += ns_now() - now;
+        lease->stopped = sleeper.stopped;
+    }
+    if (waiter.verdict == MCM_POOL_GOT || waiter.verdict == MCM_POOL_DIAL) {
+        lease->slot = waiter.slot;
+        lease->link = link_of(backend, waiter.slot);
+        lease->link->busy = true;
+    }
+    if (waiter.verdict == MCM_POOL_DIAL)
+        locked_close(lease->link);
+    pthread_mutex_unlock(&backend->lock);
+    return waiter.verdict;
+}
+
+static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
+{
+    switch (verdict) {
+    case MCM_POOL_REFUSED_FULL: return MCM_E_WAITERS;
+    case MCM_POOL_REFUSED_CLOSED: return MCM_E_SHUTDOWN;
+    default: return MCM_E_TIMEOUT_POOL;
+    }
+}
+
+/* A socket for the slot, known to those who may have to shut it down. */
+static int open_link(struct mcm_backend *backend, struct mcm_link *link, unsigned index)
+{
+    pthread_mutex_lock(&backend->lock);
+    locked_close(link);
+    link->fd = mcm_socket_new(&backend->address, index);
+    int fd = link->fd;
+    pthread_mutex_unlock(&backend->lock);
+    return fd;
+}
+
+/* Tries the addresses of the server in turn. */
+static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lease *lease,
+                                     mcm_ns deadline)
+{
+    enum mcm_outcome outcome = MCM_E_RESOLVE;
+    for (unsigned i = 0; i < backend->address.count && !is_stopped(backend, lease); i++) {
+        int fd = open_link(backend, lease->link, i);
+        if (fd < 0) {
+            lease->sys_errno = errno;
+            return MCM_E_SYSTEM;
+        }
+        outcome = mcm_socket_connect(fd, &backend->address, i, deadline, backend->stop,
+                                     &lease->sys_errno);
+        if (outcome == MCM_OK || outcome == MCM_E_CONNECT_TIMEOUT)
+            break;
+    }
+    return is_stopped(backend, lease) ? stop_outcome(backend) : outcome;
+}
+
+/* What the end of a dial means for the pool: only the server's own failures count. */
+static enum mcm_pool_dial_result dial_result(enum mcm_outcome outcome)
+{
+    if (outcome == MCM_OK)
+        return MCM_POOL_DIAL_OK;
+    return mcm_outcome_class(outcome) == MCM_CLASS_CONNECT ? MCM_POOL_DIAL_FAILED
+                                                           : MCM_POOL_DIAL_ABANDONED;
+}
+
+static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
+{
+    ns_t attempt_deadline = ns_min(deadline, ns_add(ns_now(), backend->connect_timeout));
+    enum mcm_outcome outcome = connect_link(backend, lease, attempt_deadline);
+    pthread_mutex_lock(&backend->lock);
+    struct mcm_link *link = lease->link;
+    if (link->stopped)
+        outcome = stop_outcome(backend);
+    if (outcome == MCM_OK) {
+        lease->slot->conn = link;
+        link->used = false;
+        mcm_conn_init(&link->conn, backend->verify, (uint32_t)rng_u64(&backend->rng));
+    } else {
+        locked_close(link);
+        link->busy = false;
+        link->stopped = false;
+    }
+    locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, dial_result(outcome), ns_now()));
+    pthread_mutex_unlock(&backend->lock);
+    return outcome;
+}
+
+static void give_back(struct mcm_backend *backend, struct mcm_lease *lease, enum mcm_pool_fate fate)
+{
+    pthread_mutex_lock(&backend->lock);
+    locked_release(backend, lease->slot, fate);
+    pthread_mutex_unlock(&backend->lock);
+}
+
+enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                     mcm_ns idle_ns, mcm_ns deadline)
+{
+    /* Each turn takes a dead connection out of the pool, so there are at most pool size + 1. */
+    for (;;) {
+        enum mcm_pool_verdict verdict = ask_pool(backend, lease, deadline);
+        if (verdict == MCM_POOL_DIAL)
+            return dial(backend, lease, deadline);
+        if (verdict != MCM_POOL_GOT)
+            return is_stopped(backend, lease) ? stop_outcome(backend) : refusal_outcome(verdict);
+        if (is_stopped(backend, lease)) {
+            give_back(backend, lease, MCM_POOL_KEEP_UNUSED);
+            return stop_outcome(backend);
+        }
+        if (ns_now() - lease->slot->used_ns < idle_ns || mcm_socket_is_quiet(lease->link->fd))
+            return MCM_OK;
+        give_back(backend, lease, MCM_POOL_DESTROY_STALE);
+    }
+}
+
+void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease)
+{
+    pthread_mutex_lock(&backend->lock);
+    struct mcm_link *link = lease->link;
+    link->used = true;
+    lease->stopped = link->stopped;
+    bool keep = mcm_conn_is_reusable(&link->conn) && !link->stopped;
+    locked_release(backend, lease->slot, keep ? MCM_POOL_KEEP : MCM_POOL_DESTROY_BROKEN);
+    pthread_mutex_unlock(&backend->lock);
+}
+
+/* Pings a connection that maintenance has taken out of the pool. */
+static bool ping(struct mcm_link *link, mcm_ns timeout)
+{
+    struct mcm_request request = {.command = MCM_COMMAND_NOOP};
+    struct mcm_op op;
+    mcm_op_init(&op, &request, NULL, 0);
+    mcm_conn_submit(&link->conn, &op, &request);
+    mcm_socket_exchange(link->fd, &link->conn, ns_add(ns_now(), timeout));
+    mcm_conn_next_done(&link->conn);
+    return op.outcome == MCM_OK && mcm_conn_is_reusable(&link->conn);
+}
+
+static void check_health(struct mcm_backend *backend, struct mcm_pool_slot *slot, mcm_ns timeout)
+{
+    struct mcm_lease lease = {.slot = slot, .link = link_of(backend, slot)};
+    bool well = ping(lease.link, timeout);
+    if (!well)
+        atomic_fetch_add_explicit(&backend->health_failures, 1, memory_order_relaxed);
+    give_back(backend, &lease, well ? MCM_POOL_KEEP_UNUSED : MCM_POOL_DESTROY_UNWELL);
+}
+
+/* Connects ahead of demand; false when that failed, so that nobody tries again at once. */
+static bool warm_up(struct mcm_backend *backend, struct mcm_pool_slot *slot)
+{
+    struct mcm_lease lease = {.slot = slot, .link = link_of(backend, slot)};
+    if (dial(backend, &lease, NS_NEVER) != MCM_OK)
+        return false;
+    give_back(backend, &lease, MCM_POOL_KEEP_UNUSED);
+    return true;
+}
+
+/* Closes what has expired; the next check that needs more than that, its link marked busy. */
+static struct mcm_pool_check locked_next_check(struct mcm_backend *backend)
+{
+    struct mcm_pool_check check;
+    while (check = mcm_pool_next_check(backend->pool, ns_now()),
+           check.action == MCM_POOL_CHECK_CLOSE) {
+        locked_close(link_of(backend, check.slot));
+        locked_wake(mcm_pool_closed(backend->pool, check.slot, ns_now()));
+    }
+    if (check.action != MCM_POOL_CHECK_NONE)
+        link_of(backend, check.slot)->busy = true;
+    return check;
+}
+
+bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *next)
+{
+    struct mcm_pool_check check = {.action = MCM_POOL_CHECK_NONE};
+    pthread_mutex_lock(&backend->lock);
+    if (!must_stop(backend))
+        check = locked_next_check(backend);
+    if (check.action == MCM_POOL_CHECK_NONE)
+        *next = ns_min(*next, mcm_pool_next_check_deadline(backend->pool, ns_now()));
+    pthread_mutex_unlock(&backend->lock);
+    switch (check.action) {
+    case MCM_POOL_CHECK_PING: check_health(backend, check.slot, timeout); return true;
+    case MCM_POOL_CHECK_DIAL: return warm_up(backend, check.slot);
+    case MCM_POOL_CHECK_NONE:
+    case MCM_POOL_CHECK_CLOSE: break;
+    }
+    return false;
+}
+
+void mcm_backend_stop(struct mcm_backend *backend)
+{
+    pthread_mutex_lock(&backend->lock);
+    for (unsigned i = 0; i < backend->link_count; i++) {
+        struct mcm_link *link = &backend->links[i];
+        link->stopped = link->busy;
+        if (link->busy && link->fd >= 0)
+            shutdown(link->fd, SHUT_RDWR);
+    }
+    for (struct mcm_sleeper *s = backend->sleepers; s != NULL; s = s->next) {
+        s->stopped = true;
+        pthread_cond_signal(&s->wake);
+    }
+    pthread_mutex_unlock(&backend->lock);
+}
+
+static uint64_t counter(const atomic_uint_least64_t *value)
+{
+    return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static void copy_pool_stats(struct mcm_server_stats *stats, const struct mcm_pool_stats *pool)
+{
+    stats->total = pool->total;
+    stats->idle = pool->idle;
+    stats->active = pool->active;
+    stats->connecting = pool->dialing;
+    stats->waiting = pool->waiting;
+    stats->total_max = pool->total_max;
+    stats->active_max = pool->active_max;
+    stats->waiting_max = pool->waiting_max;
+    stats->created = pool->created;
+    stats->connect_failures = pool->dial_failures;
+    stats->acquired = pool->acquires;
+    stats->waits = pool->waits;
+    stats->wait_ns = (uint64_t)pool->wait_ns;
+    stats->stale = pool->destroyed[MCM_POOL_STALE];
+    stats->health_checks = pool->checks;
+    stats->destroyed = 0;
+    for (int i = 0; i < MCM_POOL_REASON_COUNT; i++)
+        stats->destroyed += pool->destroyed[i];
+}
+
+void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *stats)
+{
+    struct mcm_pool_stats pool;
+    struct mcm_breaker_stats breaker = {.state = MCM_BREAKER_CLOSED};
+    pthread_mutex_lock(&backend->lock);
+    mcm_pool_stats_get(backend->pool, &pool);
+    if (backend->breaker != NULL)
+        mcm_breaker_stats_get(backend->breaker, ns_now(), &breaker);
+    pthread_mutex_unlock(&backend->lock);
+    copy_pool_stats(stats, &pool);
+    stats->health_failures = counter(&backend->health_failures);
+    stats->retries = counter(&backend->retries);
+    stats->has_breaker = backend->breaker != NULL;
+    stats->breaker_state = breaker.state;
+    stats->breaker_opened = breaker.opens;
+    stats->breaker_rejected = breaker.rejected_open + breaker.rejected_busy;
+    for (int i = 0; i < MCM_OUTCOME_COUNT; i++)
+        stats->outcomes[i] = counter(&backend->outcomes[i]);
+}

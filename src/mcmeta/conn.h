@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection as a state machine without I/O: requests go in as operations, bytes go out and
+ * come in through buffers of the caller, finished operations come out.
+ *
+ *     submit -> [waiting to be sent] -> [in flight] -> done -> mcm_conn_next_done()
+ *
+ * Answers come in request order. Everything that could put request and answer out of step is
+ * checked here: an answer must be legal for its command, repeat the token of its request when
+ * `verify` is on, and have exactly the announced size. When a check fails, or the caller reports
+ * that the connection is lost, all operations end and the connection is broken for good: it takes
+ * no further operation and must be closed.
+ *
+ * A connection owns no buffer; values go straight into the memory of their operation. Not
+ * thread-safe. The operations belong to the caller and must live until they are done.
+ */
+#ifndef MCMETA_CONN_H
+#define MCMETA_CONN_H
+
+#include <sys/uio.h>
+
+#include "mcmeta/request.h"
+#include "mcmeta/response.h"
+
+/* One request and its answer. Filled by mcm_op_init(), read after it is done. */
+struct mcm_op {
+    struct mcm_op *next; /* the connection's */
+
+    enum mcm_command command;
+    bool wants_value;
+    struct mcm_slice value; /* to store; referenced until the operation is done */
+    char *buffer;           /* where a fetched value goes; the caller's */
+    size_t buffer_size;
+
+    size_t line_size;
+    size_t bytes_sent; /* of line, value and CRLF; the kernel took so many */
+    size_t bytes_total;
+    char opaque[MCM_OPAQUE_SIZE];
+
+    bool answer_begun; /* some byte of the answer was received */
+
+    enum mcm_outcome outcome; /* MCM_OUTCOME_COUNT until done */
+    int sys_errno;
+    uint64_t value_size;
+    uint64_t number;
+    uint64_t cas;
+    uint32_t client_flags;
+    int64_t ttl;
+    char text[MCM_TEXT_SIZE];
+
+    char digits[24]; /* the buffer of ma */
+    char line[MCM_REQUEST_LINE_MAX];
+};
+
+/* What the next received byte belongs to. */
+enum mcm_conn_phase { MCM_CONN_LINE, MCM_CONN_VALUE, MCM_CONN_VALUE_END };
+
+struct mcm_conn {
+    bool verify;
+    bool broken;
+    uint32_t sequence;           /* of the next opaque token */
+    struct mcm_op *first, *last; /* not yet answered, in order */
+    struct mcm_op *unsent;       /* the first of them with bytes to send */
+    struct mcm_op *done_first, *done_last;
+
+    enum mcm_conn_phase phase;
+    uint64_t value_got;      /* bytes of the value in progress */
+    unsigned value_end_size; /* bytes of its CRLF */
+    struct mcm_reader reader;
+};
+
+/* `sequence` is where the opaque tokens begin: different for each connection, so that an answer
+ * that strayed from another one is noticed too. */
+void mcm_conn_init(struct mcm_conn *conn, bool verify, uint32_t sequence);
+
+/* Prepares an operation for `request`; a fetched value goes to `buffer`. */
+void mcm_op_init(struct mcm_op *op, const struct mcm_request *request, void *buffer,
+                 size_t buffer_size);
+
+/* Appends an operation. The connection must not be broken. The request is the one given to
+ * mcm_op_init(). */
+void mcm_conn_submit(struct mcm_conn *conn, struct mcm_op *op, const struct mcm_request *request);
+
+/* Up to `max` pieces to send, 0 when nothing is waiting. */
+unsigned mcm_conn_want_write(const struct mcm_conn *conn, struct iovec *pieces, unsigned max);
+
+/* The first `size` bytes of what want_write() gave were taken by the kernel. */
+void mcm_conn_wrote(struct mcm_conn *conn, size_t size);
+
+/*
+ * Where to put received bytes: the rest of a value in progress, if there is one, then `spill`.
+ * Returns the number of pieces, 1 or 2.
+ */
+unsigned mcm_conn_read_target(const struct mcm_conn *conn, void *spill, size_t spill_size,
+                              struct iovec pieces[2]);
+
+/* `size` bytes were received into the pieces of read_target(), which was called with this spill. */
+void mcm_conn_fed(struct mcm_conn *conn, const void *spill, size_t size);
+
+/* The connection is lost or given up: every operation that is not done ends with `outcome`. */
+void mcm_conn_fail(struct mcm_conn *conn, enum mcm_outcome outcome, int sys_errno);
+
+/* The oldest finished operation, or NULL. */
+struct mcm_op *mcm_conn_next_done(struct mcm_conn *conn);
+
+/* Nothing is in flight and nothing went wrong: it may serve somebody else. */
+bool mcm_conn_is_reusable(const struct mcm_conn *conn);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The client's parts, shared by its source files. */
+#ifndef MCMETA_HANDLE_H
+#define MCMETA_HANDLE_H
+
+#include "mcmeta/backend.h"
+
+struct mcm_client {
+    struct mcm_backend *backends;
+    unsigned backend_count;
+    struct mcm_selector *selector;
+    size_t value_size_max;
+    mcm_ns idle_check;
+    mcm_ns health_timeout;
+    mcm_ns maintenance_period; /* the longest time between two rounds */
+    mcm_breaker_event_fn on_breaker;
+    void *on_breaker_arg;
+
+    atomic_int stop;   /* enum mcm_stop */
+    atomic_uint calls; /* in progress */
+
+    bool has_thread;
+    pthread_t thread;
+    pthread_mutex_t thread_lock; /* thread_stop */
+    pthread_cond_t thread_wake;
+    bool thread_stop;
+};
+
+/* Starts the maintenance thread; 0 or -1. */
+int mcm_maintenance_start(struct mcm_client *client);
+
+/* Ends and joins it; nothing without one. */
+void mcm_maintenance_stop(struct mcm_client *client);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Maintenance of all servers, by the caller or by a thread. Servers take turns, one ping each, so
+ * that a hung one delays the others by one ping and not by one for each of its connections.
+ */
+#include "mcmeta/handle.h"
+
+#include "base/time.h"
+
+mcm_ns mcm_client_maintain(struct mcm_client *client)
+{
+    ns_t next = ns_add(ns_now(), client->maintenance_period);
+    bool more = true;
+    while (more) {
+        more = false;
+        for (unsigned i = 0; i < client->backend_count; i++)
+            more |= mcm_backend_maintain(&client->backends[i], client->health_timeout, &next);
+    }
+    return next;
+}
+
+static void *run(void *arg)
+{
+    struct mcm_client *client = arg;
+    pthread_mutex_lock(&client->thread_lock);
+    while (!client->thread_stop) {
+        pthread_mutex_unlock(&client->thread_lock);
+        struct timespec next = ns_to_timespec(mcm_client_maintain(client));
+        pthread_mutex_lock(&client->thread_lock);
+        if (!client->thread_stop)
+            pthread_cond_timedwait(&client->thread_wake, &client->thread_lock, &next);
+    }
+    pthread_mutex_unlock(&client->thread_lock);
+    return NULL;
+}
+
+static void destroy_locks(struct mcm_client *client)
+{
+    pthread_cond_destroy(&client->thread_wake);
+    pthread_mutex_destroy(&client->thread_lock);
+}
+
+int mcm_maintenance_start(struct mcm_client *client)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&client->thread_wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&client->thread_lock, NULL);
+    if (pthread_create(&client->thread, NULL, run, client) != 0) {
+        destroy_locks(client);
+        return -1;
+    }
+    client->has_thread = true;
+    return 0;
+}
+
+void mcm_maintenance_stop(struct mcm_client *client)
+{
+    if (!client->has_thread)
+        return;
+    pthread_mutex_lock(&client->thread_lock);
+    client->thread_stop = true;
+    pthread_cond_signal(&client->thread_wake);
+    pthread_mutex_unlock(&client->thread_lock);
+    pthread_join(client->thread, NULL);
+    destroy_locks(client);
+    client->has_thread = false;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Connecting and exchanging bytes within a deadline. */
+#include "mcmeta/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+/* A blocking recv() returns after this; it is used when at least twice as much time is left, which
+ * covers the kernel's rounding up to a timer tick. */
+#define RECV_SLICE_NS (50 * NS_PER_MS)
+
+/* Received bytes that are no value pass through here; answers without value are below 100 bytes. */
+#define SPILL_SIZE 4096
+
+#define PIECES_MAX 16
+
+int mcm_socket_new(const struct mcm_address *address, unsigned index)
+{
+    const struct sockaddr *sa = (const struct sockaddr *)&address->sockets[index];
+    int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || sa->sa_family == AF_UNIX)
+        return fd;
+    /* None of these is needed for correct answers, so a failure is no reason to give up. */
+    int on = 1, idle_s = 30, interval_s = 10, probes = 3;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+    return fd;
+}
+
+/* Waits for events; 1, 0 when the deadline passed, -1 with errno. */
+static int wait_for(int fd, short events, ns_t deadline)
+{
+    struct pollfd pollfd = {.fd = fd, .events = events};
+    for (;;) {
+        struct timespec left;
+        if (deadline != NS_NEVER) {
+            ns_t ns = deadline - ns_now();
+            left = ns_to_timespec(ns > 0 ? ns : 0);
+        }
+        int ready = ppoll(&pollfd, 1, deadline != NS_NEVER ? &left : NULL, NULL);
+        if (ready >= 0 || errno != EINTR)
+            return ready;
+    }
+}
+
+static enum mcm_outcome connect_outcome(int error)
+{
+    switch (error) {
+    case ECONNREFUSED: return MCM_E_CONNECT_REFUSED;
+    case ETIMEDOUT: return MCM_E_CONNECT_TIMEOUT;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL: return MCM_E_SYSTEM;
+    default: return MCM_E_CONNECT;
+    }
+}
+
+/*
+ * A connect to a closed port of this host can meet itself when the kernel picks that very port
+ * for our end; the "server" would then echo our requests.
+ */
+static bool is_connected_to_itself(int fd)
+{
+    struct sockaddr_storage local = {0}, peer = {0};
+    socklen_t local_size = sizeof(local), peer_size = sizeof(peer);
+    if (getsockname(fd, (struct sockaddr *)&local, &local_size) != 0 ||
+        getpeername(fd, (struct sockaddr *)&peer, &peer_size) != 0)
+        return false;
+    return local.ss_family != AF_UNIX && local_size == peer_size &&
+           memcmp(&local, &peer, local_size) == 0;
+}
+
+static int finish_connect(int fd)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        return errno;
+    if (error == 0 && is_connected_to_itself(fd))
+        error = ECONNREFUSED;
+    if (error != 0)
+        return error;
+    struct timeval slice = {.tv_usec = RECV_SLICE_NS / NS_PER_US};
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice)) != 0)
+        return errno;
+    return 0;
+}
+
+enum mcm_outcome mcm_socket_connect(int fd, const struct mcm_address *address, unsigned index,
+                                    mcm_ns deadline, const atomic_int *stop, int *sys_errno)
+{
+    const struct sockaddr *sa = (const struct sockaddr *)&address->sockets[index];
+    int error = 0;
+    if (connect(fd, sa, address->sizes[index]) != 0 && errno != EINTR)
+        error = errno;
+    if (error == EINPROGRESS) {
+        /* Who stops us set *stop before the shutdown(): either we see it or it comes after the
+         * connect began, and then it wakes the wait. */
+        int ready = atomic_load(stop) ? 1 : wait_for(fd, POLLOUT, deadline);
+        error = ready > 0 ? 0 : ready == 0 ? ETIMEDOUT : errno;
+    }
+    if (atomic_load(stop))
+        error = ECANCELED;
+    if (error == 0)
+        error = finish_connect(fd);
+    *sys_errno = error;
+    return error == 0 ? MCM_OK : connect_outcome(error);
+}
+
+bool mcm_socket_is_quiet(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+}
+
+static void fail_with_errno(struct mcm_conn *conn, int error, enum mcm_outcome timeout)
+{
+    mcm_conn_fail(conn, error == ETIMEDOUT ? timeout : MCM_E_RESET, error);
+}
+
+/* Receives once; 1, 0 at the end of the stream, -1 with errno. */
+static int receive(int fd, struct mcm_conn *conn, int flags)
+{
+    char spill[SPILL_SIZE];
+    struct iovec pieces[2];
+    struct msghdr message = {.msg_iov = pieces};
+    message.msg_iovlen = mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
+    ssize_t got = recvmsg(fd, &message, flags);
+    if (got > 0)
+        mcm_conn_fed(conn, spill, (size_t)got);
+    return got > 0 ? 1 : (int)got;
+}
+
+static void receive_some(int fd, struct mcm_conn *conn, int flags)
+{
+    int got = receive(fd, conn, flags);
+    if (got == 0)
+        mcm_conn_fail(conn, MCM_E_CLOSED, 0);
+    else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        fail_with_errno(conn, errno, MCM_E_TIMEOUT_READ);
+}
+
+/* Sends what fits; false when the kernel takes no more or the connection failed. */
+static bool send_some(int fd, struct mcm_conn *conn)
+{
+    struct iovec pieces[PIECES_MAX];
+    struct msghdr message = {.msg_iov = pieces};
+    message.msg_iovlen = mcm_conn_want_write(conn, pieces, PIECES_MAX);
+    ssize_t sent;
+    do {
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
+        mcm_conn_wrote(conn, (size_t)sent);
+        return true;
+    }
+    int error = errno;
+    if (error != EAGAIN && error != EWOULDBLOCK) {
+        /* A server that hangs up may have said why before. */
+        while (conn->first != NULL && receive(fd, conn, MSG_DONTWAIT) > 0)
+            continue;
+        fail_with_errno(conn, error, MCM_E_TIMEOUT_WRITE);
+    }
+    return false;
+}
+
+/* Waits until the socket is readable, or writable when there is something to send. */
+static void wait_for_socket(int fd, struct mcm_conn *conn, ns_t deadline)
+{
+    bool writes = conn->unsent != NULL;
+    int ready = wait_for(fd, writes ? POLLIN | POLLOUT : POLLIN, deadline);
+    if (ready == 0)
+        mcm_conn_fail(conn, writes ? MCM_E_TIMEOUT_WRITE : MCM_E_TIMEOUT_READ, 0);
+    else if (ready < 0)
+        mcm_conn_fail(conn, MCM_E_SYSTEM, errno);
+}
+
+void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
+{
+    while (conn->first != NULL) {
+        if (conn->unsent != NULL) {
+            if (send_some(fd, conn) || conn->first == NULL)
+                continue;
+            /* The kernel's buffer is full. Read too: the server may be waiting for us to do so. */
+            wait_for_socket(fd, conn, deadline);
+            if (conn->first != NULL)
+                receive_some(fd, conn, MSG_DONTWAIT);
+            continue;
+        }
+        if (deadline == NS_NEVER || deadline - ns_now() >= 2 * RECV_SLICE_NS) {
+            receive_some(fd, conn, 0);
+            continue;
+        }
+        wait_for_socket(fd, conn, deadline);
+        if (conn->first != NULL)
+            receive_some(fd, conn, MSG_DONTWAIT);
+    }
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system's side of a connection: addresses, connecting, and driving a connection's state
+ * machine over a socket, all within a deadline.
+ *
+ * Sockets are blocking with a short receive timeout, so an exchange with time to spare is one
+ * send and one recv; only the last part before the deadline is watched exactly by poll(). Another
+ * thread stops an exchange or a connect by shutdown() on the socket.
+ */
+#ifndef MCMETA_SOCKET_H
+#define MCMETA_SOCKET_H
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "mcmeta/conn.h"
+
+#define MCM_PORT_DEFAULT "11211"
+#define MCM_ADDRESSES_MAX 4
+
+struct mcm_address {
+    struct sockaddr_storage sockets[MCM_ADDRESSES_MAX];
+    socklen_t sizes[MCM_ADDRESSES_MAX];
+    unsigned count; /* 0: the name could not be resolved */
+};
+
+/* Whether `text` has the form "host:port", "[v6]:port" or "unix:/path". */
+bool mcm_address_is_valid(const char *text);
+
+/*
+ * Resolves a valid address. A name that cannot be resolved leaves a count of 0. May block on a
+ * host name.
+ */
+void mcm_address_resolve(struct mcm_address *address, const char *text);
+
+/* A socket for address `index`, not connected; -1 with errno. */
+int mcm_socket_new(const struct mcm_address *address, unsigned index);
+
+/*
+ * Connects until `deadline`. *stop is looked at after the connect began: whoever sets it and then
+ * shuts the socket down makes this return soon. MCM_OK or an outcome, with *sys_errno.
+ */
+enum mcm_outcome mcm_socket_connect(int fd, const struct mcm_address *address, unsigned index,
+                                    mcm_ns deadline, const atomic_int *stop, int *sys_errno);
+
+/* Whether an idle connection is still open and silent. Bytes nobody asked for count as dead. */
+bool mcm_socket_is_quiet(int fd);
+
+/* Sends and receives until every operation of `conn` is done, at the latest at `deadline`. */
+void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline);
+
+#endif

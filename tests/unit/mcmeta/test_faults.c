@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client against a scripted peer on loopback: one connection after the other, each with its
+ * own misbehaviour, and the outcome the caller must see.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <mcmeta/mcmeta.h>
+
+#define MS INT64_C(1000000)
+#define SEC (1000 * MS)
+#define GENEROUS (20 * SEC)
+#define STEPS_MAX 8
+
+/* What the peer does next. */
+enum action {
+    END,    /* of the script; closes what is open */
+    ACCEPT, /* a connection */
+    READ,   /* one request line (and the data block of ms) */
+    SEND,   /* `text`; `@` stands for the token of the last request */
+    CLOSE,  /* with FIN */
+    RESET,  /* with RST */
+    AWAIT   /* until the other side closes */
+};
+
+struct step {
+    enum action action;
+    const char *text;
+};
+
+struct peer {
+    int listener;
+    int fd;
+    char address[32];
+    char token[8];
+    const struct step *steps;
+    pthread_t thread;
+};
+
+static void peer_open(struct peer *peer, int backlog)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(sa);
+    peer->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(peer->listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    assert_int_equal(listen(peer->listener, backlog), 0);
+    assert_int_equal(getsockname(peer->listener, (struct sockaddr *)&sa, &size), 0);
+    snprintf(peer->address, sizeof(peer->address), "127.0.0.1:%d", ntohs(sa.sin_port));
+    peer->fd = -1;
+}
+
+static void peer_read(struct peer *peer)
+{
+    char line[1024];
+    size_t used = 0;
+    while (used < sizeof(line) - 1 && recv(peer->fd, line + used, 1, 0) == 1)
+        if (line[used++] == '\n')
+            break;
+    line[used] = '\0';
+    const char *token = strstr(line, " O");
+    if (token != NULL)
+        snprintf(peer->token, sizeof(peer->token), "%.5s", token + 2);
+    size_t block = 0;
+    char byte;
+    if (sscanf(line, "ms %*s %zu", &block) == 1)
+        for (block += 2; block > 0 && recv(peer->fd, &byte, 1, 0) == 1; block--)
+            continue;
+}
+
+static void peer_send(struct peer *peer, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        size_t size = *text == '@' ? strlen(peer->token) : 1;
+        send(peer->fd, *text == '@' ? peer->token : text, size, MSG_NOSIGNAL);
+    }
+}
+
+static void peer_close(struct peer *peer, bool reset)
+{
+    struct linger linger = {.l_onoff = 1};
+    if (peer->fd < 0)
+        return;
+    if (reset)
+        setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    close(peer->fd);
+    peer->fd = -1;
+}
+
+static void *peer_run(void *arg)
+{
+    struct peer *peer = arg;
+    char byte;
+    for (const struct step *step = peer->steps; step->action != END; step++) {
+        switch (step->action) {
+        case ACCEPT: peer->fd = accept(peer->listener, NULL, NULL); break;
+        case READ: peer_read(peer); break;
+        case SEND: peer_send(peer, step->text); break;
+        case CLOSE: peer_close(peer, false); break;
+        case RESET: peer_close(peer, true); break;
+        case AWAIT:
+            while (recv(peer->fd, &byte, 1, 0) == 1)
+                continue;
+            break;
+        case END: break;
+        }
+    }
+    peer_close(peer, false);
+    return NULL;
+}
+
+static struct mcm_client *client_for(const struct peer *peer)
+{
+    struct mcm_server server = {.address = peer->address};
+    struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+    config.servers = &server;
+    config.server_count = 1;
+    config.connect_timeout = 5 * SEC;
+    config.maintenance_thread = false;
+    config.idle_check = 60 * SEC;
+    struct mcm_client *client = mcm_client_new(&config, NULL, 0);
+    assert_non_null(client);
+    return client;
+}
+
+static enum mcm_outcome get(struct mcm_client *client, mcm_ns span, struct mcm_result *result)
+{
+    static char buffer[64];
+    return mcm_get(client, MCM_KEY("k"), buffer, sizeof(buffer), mcm_after(span), result);
+}
+
+static enum mcm_outcome set(struct mcm_client *client, struct mcm_result *result)
+{
+    return mcm_set(client, MCM_KEY("k"), MCM_KEY("hello"), 0, mcm_after(GENEROUS), result);
+}
+
+/* A get on a new connection that the peer treats by the script. */
+static void expect_get(const struct step *steps, mcm_ns span, const char *outcome)
+{
+    struct peer peer = {.steps = steps};
+    struct mcm_result result;
+    peer_open(&peer, 8);
+    pthread_create(&peer.thread, NULL, peer_run, &peer);
+    struct mcm_client *client = client_for(&peer);
+    get(client, span, &result);
+    assert_string_equal(mcm_outcome_name(result.outcome), outcome);
+    struct mcm_server_stats stats = {.size = sizeof(stats)};
+    mcm_client_stats(client, 0, &stats);
+    assert_int_equal(stats.total, 0);
+    mcm_client_free(client);
+    pthread_join(peer.thread, NULL);
+    close(peer.listener);
+}
+
+static void every_misbehaviour_has_its_outcome_and_costs_the_connection(void **state)
+{
+    (void)state;
+    static const struct {
+        struct step steps[STEPS_MAX];
+        mcm_ns span;
+        const char *outcome;
+    } cases[] = {
+        {{{ACCEPT, ""}, {READ, ""}, {CLOSE, ""}}, GENEROUS, "closed"},
+        {{{ACCEPT, ""}, {READ, ""}, {RESET, ""}}, GENEROUS, "reset"},
+        {{{ACCEPT, ""}, {READ, ""}, {SEND, "VA 5 O@\r\nhel"}, {CLOSE, ""}}, GENEROUS, "closed"},
+        {{{ACCEPT, ""}, {READ, ""}, {SEND, "VA 5 O@\r\nhello"}, {CLOSE, ""}}, GENEROUS, "closed"},
+        {{{ACCEPT, ""}, {READ, ""}, {AWAIT, ""}}, 30 * MS, "timeout_read"},
+        {{{ACCEPT, ""}, {READ, ""}, {SEND, "VA 5 O@\r\nhel"}, {AWAIT, ""}},
+         200 * MS,
+         "timeout_read"},
+        {{{ACCEPT, ""}, {READ, ""}, {SEND, "EN O00000\r\n"}, {AWAIT, ""}}, GENEROUS, "protocol"},
+        {{{ACCEPT, ""}, {READ, ""}, {SEND, "HTTP/1.1 400 no\r\n"}, {AWAIT, ""}},
+         GENEROUS,
+         "protocol"},
+        {{{ACCEPT, ""}, {SEND, "ERROR Too many open connections\r\n"}, {READ, ""}, {AWAIT, ""}},
+         GENEROUS,
+         "server_error"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_get(cases[i].steps, cases[i].span, cases[i].outcome);
+}
+
+static void a_get_is_sent_again_when_its_kept_connection_had_died(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {
+        {ACCEPT, ""}, {READ, ""}, {SEND, "EN O@\r\n"},         {READ, ""},  {CLOSE, ""},
+        {ACCEPT, ""}, {READ, ""}, {SEND, "VA 2 O@\r\nhi\r\n"}, {AWAIT, ""}, {END, ""},
+    };
+    struct peer peer = {.steps = steps};
+    struct mcm_result result;
+    peer_open(&peer, 8);
+    pthread_create(&peer.thread, NULL, peer_run, &peer);
+    struct mcm_client *client = client_for(&peer);
+    assert_int_equal(get(client, GENEROUS, &result), MCM_MISS);
+    assert_false(result.retried);
+    assert_string_equal(mcm_outcome_name(get(client, GENEROUS, &result)), "ok");
+    assert_true(result.retried);
+    assert_int_equal(result.value.size, 2);
+    mcm_client_free(client);
+    pthread_join(peer.thread, NULL);
+    close(peer.listener);
+}
+
+static void a_set_that_was_sent_is_never_sent_again(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {{ACCEPT, ""}, {READ, ""},  {SEND, "HD O@\r\n"},
+                                        {READ, ""},   {CLOSE, ""}, {END, ""}};
+    struct peer peer = {.steps = steps};
+    struct mcm_result result;
+    peer_open(&peer, 8);
+    pthread_create(&peer.thread, NULL, peer_run, &peer);
+    struct mcm_client *client = client_for(&peer);
+    assert_int_equal(set(client, &result), MCM_OK);
+    assert_string_equal(mcm_outcome_name(set(client, &result)), "closed_idle");
+    assert_true(result.sent);
+    assert_false(result.retried);
+    mcm_client_free(client);
+    pthread_join(peer.thread, NULL);
+    close(peer.listener);
+}
+
+static void a_full_backlog_is_a_connect_timeout(void **state)
+{
+    (void)state;
+    struct peer peer = {0};
+    struct mcm_result result;
+    peer_open(&peer, 0);
+    struct sockaddr_in sa = {0};
+    socklen_t size = sizeof(sa);
+    getsockname(peer.listener, (struct sockaddr *)&sa, &size);
+    int fillers[4];
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(fillers[i], (struct sockaddr *)&sa, sizeof(sa));
+    }
+    struct mcm_client *client = client_for(&peer);
+    assert_string_equal(mcm_outcome_name(get(client, 50 * MS, &result)), "connect_timeout");
+    assert_false(result.sent);
+    mcm_client_free(client);
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    close(peer.listener);
+}
+
+static void a_value_the_peer_does_not_read_is_a_write_timeout(void **state)
+{
+    (void)state;
+    struct peer peer = {0};
+    struct mcm_result result;
+    static char big[16 << 20]; /* more than the kernel takes for a peer with a small window */
+    peer_open(&peer, 8);
+    struct mcm_server server = {.address = peer.address};
+    struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+    config.servers = &server;
+    config.server_count = 1;
+    config.value_size_max = 64 << 20;
+    struct mcm_client *client = mcm_client_new(&config, NULL, 0);
+    assert_non_null(client);
+    int small = 4096;
+    setsockopt(peer.listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    struct mcm_slice value = {big, sizeof(big)};
+    mcm_set(client, MCM_KEY("k"), value, 0, mcm_after(150 * MS), &result);
+    assert_string_equal(mcm_outcome_name(result.outcome), "timeout_write");
+    assert_true(result.sent);
+    mcm_client_free(client);
+    close(peer.listener);
+}
+
+static void a_past_deadline_touches_nothing(void **state)
+{
+    (void)state;
+    struct peer peer = {0};
+    struct mcm_result result;
+    peer_open(&peer, 8);
+    struct mcm_client *client = client_for(&peer);
+    assert_string_equal(mcm_outcome_name(get(client, -1, &result)), "timeout_pool");
+    assert_false(result.sent);
+    mcm_client_free(client);
+    close(peer.listener);
+}
+
+static void wrong_configurations_are_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",       ":11211",  "host:0", "host:65536",  "host:x",
+                                      "[::1:1", "[::1]x1", "unix:",  "host:123456", "[]:1",
+                                      "[::1]:"};
+    static const char *const good[] = {"127.0.0.1", "127.0.0.1:1", "[::1]:65535", "::1",
+                                       "unix:/tmp/x"};
+    struct mcm_server server = {0};
+    struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+    char error[MCM_ERROR_SIZE];
+    assert_null(mcm_client_new(&config, error, sizeof(error)));
+    assert_string_equal(error, "no server is configured");
+    config.servers = &server;
+    config.server_count = 1;
+    config.maintenance_thread = false;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        server.address = bad[i];
+        assert_null(mcm_client_new(&config, error, sizeof(error)));
+        assert_non_null(strstr(error, "is no address"));
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        server.address = good[i];
+        struct mcm_client *client = mcm_client_new(&config, error, sizeof(error));
+        assert_non_null(client);
+        assert_string_equal(mcm_client_server_name(client, 0), good[i]);
+        mcm_client_free(client);
+    }
+    config.connections_max = 0;
+    assert_null(mcm_client_new(&config, NULL, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_misbehaviour_has_its_outcome_and_costs_the_connection),
+        cmocka_unit_test(a_get_is_sent_again_when_its_kept_connection_had_died),
+        cmocka_unit_test(a_set_that_was_sent_is_never_sent_again),
+        cmocka_unit_test(a_full_backlog_is_a_connect_timeout),
+        cmocka_unit_test(a_value_the_peer_does_not_read_is_a_write_timeout),
+        cmocka_unit_test(a_past_deadline_touches_nothing),
+        cmocka_unit_test(wrong_configurations_are_refused_with_a_sentence),
+    };
+    return cmocka_run_group_tests_name("mcmeta/faults", tests, NULL, NULL);
+}
