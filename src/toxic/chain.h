@@ -12,7 +12,7 @@
  *   chain_end()          the destination is to be closed,
  *   chain_deadline()     when to call chain_tick(),
  *   chain_wants_input()  whether to go on reading.
- * `now` must not go backwards. A chain belongs to one thread.
+ * A `now` older than one seen before counts as that one. A chain belongs to one thread.
  */
 #ifndef TOXIC_CHAIN_H
 #define TOXIC_CHAIN_H

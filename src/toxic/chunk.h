@@ -24,6 +24,7 @@ struct chunk {
     struct chunk *next;
     /* When it reached the place it waits in: read time first, then what each stage sets. */
     ns_t time;
+    ns_t due;        /* scratch of the stage that holds it */
     uint32_t begin;  /* offset of the first byte not consumed yet */
     uint32_t length; /* bytes from begin on */
     uint32_t capacity;
@@ -75,8 +76,6 @@ struct chunk_queue {
 
 void chunk_queue_push(struct chunk_queue *queue, struct chunk *chunk);
 struct chunk *chunk_queue_pop(struct chunk_queue *queue);
-/* Appends all of `from`, which is empty afterwards. */
-void chunk_queue_move(struct chunk_queue *queue, struct chunk_queue *from);
 void chunk_queue_clear(struct chunk_queue *queue, struct chunk_pool *pool);
 /* Drops the first `length` bytes of the head, which must be longer. */
 void chunk_queue_skip(struct chunk_queue *queue, size_t length);
