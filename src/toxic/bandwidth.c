@@ -25,6 +25,7 @@ static const struct toxic_attr attrs[] = {
 struct bandwidth {
     bool used;     /* anchor and sent are valid */
     bool blocked;  /* a piece was due but there was no room for it */
+    ns_t since;    /* of these values */
     ns_t anchor;   /* the line has been busy since then */
     uint64_t sent; /* bytes since the anchor */
     ns_t arrived;  /* when the chunk on the line, the head of the queue, had arrived */
@@ -63,7 +64,7 @@ static void take_chunk(struct stage *stage)
     struct bandwidth *self = stage_state(stage);
     const struct chunk *head = stage_head(stage);
     if (!self->used || head->time > ns_add(line_time(stage, 0), GAP_NS))
-        anchor_at(self, head->time);
+        anchor_at(self, ns_max(head->time, self->since));
     self->arrived = head->time;
     self->left = self->length = head->length;
 }
@@ -89,9 +90,8 @@ static void send_piece(struct stage *stage, size_t length, ns_t time)
 
 static void bandwidth_start(struct stage *stage, ns_t now)
 {
-    (void)now;
     struct bandwidth *self = stage_state(stage);
-    *self = (struct bandwidth){0};
+    *self = (struct bandwidth){.since = now};
 }
 
 /* What is left of the chunk in hand goes out at once, unthrottled. */

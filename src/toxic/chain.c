@@ -68,9 +68,10 @@ static bool has_room_at(const struct chain *chain, const struct stage *stage)
 {
     if (!stage)
         return chain->out_end || chain->output.cost < CHAIN_OUTPUT_BYTES_MAX;
-    if (stage->out_end || stage->ops->queue_bytes_max == SIZE_MAX)
-        return true;
-    return stage->queue.count == 0 || stage->queue.cost < stage->ops->queue_bytes_max;
+    size_t limit = stage->ops->queue_bytes_max;
+    if (limit > chain->bytes_max)
+        limit = chain->bytes_max;
+    return stage->out_end || stage->queue.count == 0 || stage->queue.cost < limit;
 }
 
 /* Hands a chunk to `stage`, or to the output when there is none. */

@@ -25,7 +25,10 @@
 #include "toxic/chunk.h"
 #include "toxic/toxic.h"
 
-/* Memory that one link may hold in its toxics before it stops reading (one chunk may exceed it). */
+/*
+ * Memory that one link may hold before it stops reading (one chunk may exceed it). It also bounds
+ * each stage, because cutting chunks into small ones takes memory without any reading.
+ */
 #define CHAIN_BYTES_MAX_DEFAULT (32u * 1024 * 1024)
 /* Chunks that wait for the writer, in bytes of memory: beyond it the stages hold back. */
 #define CHAIN_OUTPUT_BYTES_MAX (128u * 1024)
