@@ -76,6 +76,17 @@ static void set_values(struct world *w, struct toxic *toxic, unsigned char value
     (void)w;
 }
 
+static bool is_lossless(const char *type)
+{
+    static const char *const names[] = {"noop",   "latency",     "bandwidth", "slow_close",
+                                        "slicer", "packet_loss", "blackhole", "slow_open"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcmp(type, names[i]))
+            return true;
+    }
+    return false;
+}
+
 static void toggle(struct world *w, size_t i, unsigned char value)
 {
     if (w->on[i]) {
@@ -86,9 +97,7 @@ static void toggle(struct world *w, size_t i, unsigned char value)
         size_t count;
         const struct toxic_ops *const *types = toxic_types(&count);
         const struct toxic_ops *ops = types[value % count];
-        const char *name = toxic_type_name(ops);
-        w->lossy = w->lossy || !strcmp(name, "timeout") || !strcmp(name, "limit_data") ||
-                   !strcmp(name, "reset_peer");
+        w->lossy = w->lossy || !is_lossless(toxic_type_name(ops));
         w->toxics[i] = toxic_new(ops, NULL, NULL, 1, NULL);
         set_values(w, w->toxics[i], value);
         require(chain_add(w->chain, w->toxics[i], &w->toxics[i]->stats, w->now) == 0);

@@ -26,6 +26,7 @@ struct chain {
     enum chain_end out_end;
     ns_t now;                   /* of the call being served */
     ns_t deadline;              /* the earliest of the stages */
+    bool fresh;                 /* no data has come in */
     bool moved;                 /* something was handed over since it was last cleared */
     struct toxic_stats ignored; /* counts for which nobody asked */
 };
@@ -40,6 +41,7 @@ struct chain *chain_new(const struct chain_config *config)
     chain->bytes_max = config->bytes_max ? config->bytes_max : CHAIN_BYTES_MAX_DEFAULT;
     chain->now = INT64_MIN;
     chain->deadline = NS_NEVER;
+    chain->fresh = true;
     return chain;
 }
 
@@ -95,8 +97,6 @@ static void receive_end(struct chain *chain, struct stage *stage, enum chain_end
         *end = how;
     chain->moved = true;
 }
-
-/* ---- what stages call ---- */
 
 bool stage_has_room(const struct stage *stage)
 {
@@ -184,6 +184,11 @@ void stage_hit(struct stage *stage, size_t bytes, ns_t delay_ns)
         stage->stats->delay_ns += (uint64_t)delay_ns;
 }
 
+bool stage_is_fresh(const struct stage *stage)
+{
+    return stage->chain->fresh;
+}
+
 ns_t stage_span(int64_t value, ns_t unit_ns)
 {
     const int64_t limit = (INT64_MAX / 2) / unit_ns;
@@ -193,8 +198,6 @@ ns_t stage_span(int64_t value, ns_t unit_ns)
         value = -limit;
     return value * unit_ns;
 }
-
-/* ---- running ---- */
 
 static void run_once(struct chain *chain)
 {
@@ -219,8 +222,6 @@ static void begin(struct chain *chain, ns_t now)
 {
     chain->now = ns_max(chain->now, now);
 }
-
-/* ---- toxics ---- */
 
 static struct stage *find(const struct chain *chain, const struct toxic *toxic)
 {
@@ -327,13 +328,12 @@ void chain_remove(struct chain *chain, const struct toxic *toxic, ns_t now)
     run(chain);
 }
 
-/* ---- input and output ---- */
-
 void chain_push(struct chain *chain, struct chunk *chunk, ns_t now)
 {
     begin(chain, now);
     struct stage *stage = first_active(chain->first);
     chunk->time = chain->now;
+    chain->fresh = chain->fresh && chunk->length == 0;
     if (chunk->length == 0 || chain->in_end)
         chunk_free(chain->pool, chunk);
     else if (stage && stage->out_end)
@@ -402,6 +402,11 @@ void chain_tick(struct chain *chain, ns_t now)
 {
     begin(chain, now);
     run(chain);
+}
+
+void chain_bypass(struct chain *chain)
+{
+    chain->fresh = false;
 }
 
 bool chain_is_transparent(const struct chain *chain)

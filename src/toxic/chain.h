@@ -96,6 +96,8 @@ void chain_tick(struct chain *chain, ns_t now);
 
 /* No toxic acts on this link and nothing is inside: bytes may go around the chain (splice). */
 bool chain_is_transparent(const struct chain *chain);
+/* Tells the chain that bytes did: the connection is not new any more. */
+void chain_bypass(struct chain *chain);
 /* Memory held inside, output included. */
 size_t chain_bytes_held(const struct chain *chain);
 

@@ -5,8 +5,9 @@
 #include "toxic/stage.h"
 
 static const struct toxic_ops *const types[] = {
-    &toxic_latency, &toxic_bandwidth,  &toxic_slow_close,  &toxic_timeout, &toxic_reset_peer,
-    &toxic_slicer,  &toxic_limit_data, &toxic_packet_loss, &toxic_noop,
+    &toxic_latency,    &toxic_bandwidth,  &toxic_slow_close,  &toxic_timeout,   &toxic_reset_peer,
+    &toxic_slicer,     &toxic_limit_data, &toxic_packet_loss, &toxic_blackhole, &toxic_slow_open,
+    &toxic_limit_time, &toxic_reset,      &toxic_corrupt,     &toxic_noop,
 };
 
 const struct toxic_ops *const *toxic_types(size_t *count_out)

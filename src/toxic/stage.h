@@ -82,6 +82,9 @@ void stage_end(struct stage *stage, enum chain_end how);
 /* Counts a victim: a chunk of `bytes` delayed by delay_ns (0: hit in another way). */
 void stage_hit(struct stage *stage, size_t bytes, ns_t delay_ns);
 
+/* No data has come into the chain yet: the connection is new. */
+bool stage_is_fresh(const struct stage *stage);
+
 /* Milliseconds or microseconds of an attribute as a time span, limited to ±146 years. */
 ns_t stage_span(int64_t value, ns_t unit_ns);
 /* min/max of an attribute without limits, for tables. */
@@ -96,5 +99,10 @@ extern const struct toxic_ops toxic_reset_peer;
 extern const struct toxic_ops toxic_slicer;
 extern const struct toxic_ops toxic_limit_data;
 extern const struct toxic_ops toxic_packet_loss;
+extern const struct toxic_ops toxic_blackhole;
+extern const struct toxic_ops toxic_slow_open;
+extern const struct toxic_ops toxic_limit_time;
+extern const struct toxic_ops toxic_reset;
+extern const struct toxic_ops toxic_corrupt;
 
 #endif
