@@ -97,6 +97,23 @@ static void bandwidth_credits_a_late_loop(void **state)
     finish(rig, toxic);
 }
 
+/* A sender that hands over the next chunk only when the last has gone, a moment later each time. */
+static void bandwidth_does_not_take_a_short_gap_for_idling(void **state)
+{
+    (void)state;
+    struct toxic *toxic = rig_toxic("bandwidth", "rate", 1000);
+    struct rig *rig = rig_with(toxic);
+    for (int i = 0; i < 48; i++) {
+        rig_push(rig, 10000);
+        rig_run(rig, chain_deadline(rig->chain));
+        if (i < 47)
+            rig_run(rig, rig->now + 2 * MS);
+    }
+    assert_int_equal(rig->received, 480000);
+    assert_int_equal(rig->now, 480 * MS);
+    finish(rig, toxic);
+}
+
 static void bandwidth_gives_no_credit_for_idling(void **state)
 {
     (void)state;
@@ -178,6 +195,7 @@ int main(void)
         cmocka_unit_test(bandwidth_takes_exactly_the_time_of_its_rate),
         cmocka_unit_test(bandwidth_sends_pieces_of_100_ms),
         cmocka_unit_test(bandwidth_credits_a_late_loop),
+        cmocka_unit_test(bandwidth_does_not_take_a_short_gap_for_idling),
         cmocka_unit_test(bandwidth_gives_no_credit_for_idling),
         cmocka_unit_test(bandwidth_gives_no_credit_for_a_stalled_receiver),
         cmocka_unit_test(rate_zero_blocks_until_removed),

@@ -305,20 +305,44 @@ static void removing_latency_before_a_timeout_does_not_hang(void **state)
 static void toxic_added_behind_the_end_leaves_it_alone(void **state)
 {
     (void)state;
-    static const char *const types[] = {"slow_close", "timeout", "reset_peer", "latency"};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const types[] = {"slow_close", "timeout", "reset_peer", "reset",
+                                        "limit_time"};
+    for (size_t i = 0; i < 5; i++) {
         struct rig *rig = rig_new(1, 0);
         struct toxic *toxic = rig_toxic(types[i], NULL, 0);
+        toxic->values.v[0].i = 100;
         rig_push(rig, 10);
         rig_eof(rig);
         rig_add(rig, toxic);
+        assert_int_equal(chain_deadline(rig->chain), NS_NEVER);
         rig_update(rig, toxic);
+        rig_run(rig, 1000 * MS);
         rig_remove(rig, toxic);
         assert_int_equal(rig->end, CHAIN_EOF);
-        assert_int_equal(chain_deadline(rig->chain), NS_NEVER);
+        assert_int_equal(toxic->stats.connections, 0);
         rig_free(rig);
         toxic_free(toxic);
     }
+}
+
+/* The close of a removed timeout is final, also for what still waits in front of it. */
+static void what_waits_before_a_close_is_discarded(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(1, 0);
+    struct toxic *latency = rig_toxic("latency", "latency", 100);
+    struct toxic *timeout = rig_toxic("timeout", "timeout", 0);
+    rig_add(rig, latency);
+    rig_add(rig, timeout);
+    rig_push(rig, 100);
+    rig_remove(rig, timeout);
+    assert_int_equal(rig->end, CHAIN_CLOSE);
+    rig_run(rig, 1000 * MS);
+    assert_int_equal(rig->received, 0);
+    assert_int_equal(latency->stats.bytes_dropped, 100);
+    rig_free(rig);
+    toxic_free(latency);
+    toxic_free(timeout);
 }
 
 /* limit_data closes, slow_close holds that, and then limit_data goes: the close still comes, no
@@ -361,6 +385,7 @@ int main(void)
         cmocka_unit_test(removing_blocked_toxics_behind_each_other_returns),
         cmocka_unit_test(removing_latency_before_a_timeout_does_not_hang),
         cmocka_unit_test(toxic_added_behind_the_end_leaves_it_alone),
+        cmocka_unit_test(what_waits_before_a_close_is_discarded),
         cmocka_unit_test(nothing_follows_an_end_that_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
