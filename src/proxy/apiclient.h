@@ -79,6 +79,7 @@ struct apiclient_toxic_stats {
     uint64_t bytes;
     uint64_t bytes_dropped;
     uint64_t delay_ms;
+    uint64_t closes;
     uint64_t resets;
 };
 
