@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-int main(void)
+#include "cli/proxy_cmd.h"
+
+int main(int argc, char **argv)
 {
-    return 2;
+    return proxy_cmd_main(argc, argv);
 }

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading: bodies to requests. codec_write.c has the other direction. */
+#include "proxy/codec.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define BAD_BODY "bad request body: "
+
+/* Length of the valid UTF-8 sequence at p, or 0. RFC 3629: no surrogates, no overlong forms. */
+static size_t utf8_length(const unsigned char *p, size_t size)
+{
+    static const struct {
+        unsigned char first_low, first_high, second_low, second_high;
+        size_t length;
+    } forms[] = {
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (p[0] < forms[i].first_low || p[0] > forms[i].first_high)
+            continue;
+        if (size < forms[i].length)
+            return 0;
+        if (forms[i].length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high))
+            return 0;
+        for (size_t k = 2; k < forms[i].length; k++)
+            if ((p[k] & 0xc0) != 0x80)
+                return 0;
+        return forms[i].length;
+    }
+    return 0;
+}
+
+/* A copy with U+FFFD for every byte that is not UTF-8; *size_out is its length. */
+static char *to_utf8(const char *bytes, size_t size, size_t *size_out)
+{
+    char *copy = malloc(3 * size + 1);
+    size_t n = 0;
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < size;) {
+        size_t length = utf8_length((const unsigned char *)bytes + i, size - i);
+        memcpy(copy + n, length > 0 ? bytes + i : "\xef\xbf\xbd", length > 0 ? length : 3);
+        n += length > 0 ? length : 3;
+        i += length > 0 ? length : 1;
+    }
+    copy[n] = '\0';
+    *size_out = n;
+    return copy;
+}
+
+/* Words for a syntax error; `text` is the body after leading white space. */
+static int syntax_error(const char *text, const json_error_t *e, struct err *err)
+{
+    static const char white[] = " \t\r\n";
+    const char *start = text + strspn(text, white);
+    if (*start == '\0')
+        return err_set(err, BAD_BODY "EOF");
+    if (json_error_code(e) == json_error_premature_end_of_input)
+        return err_set(err, BAD_BODY "unexpected EOF");
+    if (!strchr("{[\"-0123456789tfn", *start))
+        return err_set(err, BAD_BODY "invalid character '%.1s' looking for beginning of value",
+                       start);
+    return err_set(err, BAD_BODY "%s", e->text);
+}
+
+int codec_parse(const char *bytes, size_t size, json_t **out, struct err *err)
+{
+    size_t text_size;
+    json_error_t e;
+    *out = NULL;
+    char *text = to_utf8(bytes, size, &text_size);
+    if (!text)
+        return err_set(err, BAD_BODY "out of memory");
+    *out = json_loadb(text, text_size, JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &e);
+    int rc = *out ? 0 : syntax_error(text, &e, err);
+    free(text);
+    return rc;
+}
+
+static const char *type_word(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: return "object";
+    case JSON_ARRAY: return "array";
+    case JSON_STRING: return "string";
+    case JSON_INTEGER:
+    case JSON_REAL: return "number";
+    case JSON_TRUE:
+    case JSON_FALSE: return "bool";
+    case JSON_NULL: return "null";
+    }
+    return "value";
+}
+
+static int wrong_type(const json_t *value, const char *field, const char *wanted, struct err *err)
+{
+    return err_set(err, BAD_BODY "json: cannot unmarshal %s into Go struct field %s of type %s",
+                   type_word(value), field, wanted);
+}
+
+/* Whether the body is one that has fields; null has none. */
+static int check_object(const json_t *value, const char *type, struct err *err)
+{
+    if (json_is_object(value) || json_is_null(value))
+        return 0;
+    return err_set(err, BAD_BODY "json: cannot unmarshal %s into Go value of type toxiproxy.%s",
+                   type_word(value), type);
+}
+
+static int read_string(const json_t *value, const char *field, const char **out, struct err *err)
+{
+    if (!json_is_string(value))
+        return wrong_type(value, field, "string", err);
+    *out = json_string_value(value);
+    return 0;
+}
+
+int codec_read_proxy(const json_t *value, struct proxy_request *out, struct err *err)
+{
+    const char *key;
+    json_t *item;
+    memset(out, 0, sizeof *out);
+    if (check_object(value, "Proxy", err) < 0)
+        return -1;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        int rc = 0;
+        if (json_is_null(item))
+            continue;
+        if (strcasecmp(key, "name") == 0)
+            rc = read_string(item, "Proxy.name", &out->name, err);
+        else if (strcasecmp(key, "listen") == 0)
+            rc = read_string(item, "Proxy.listen", &out->listen, err);
+        else if (strcasecmp(key, "upstream") == 0)
+            rc = read_string(item, "Proxy.upstream", &out->upstream, err);
+        else if (strcasecmp(key, "logger") == 0 && !json_is_object(item))
+            rc = wrong_type(item, "Proxy.Logger", "zerolog.Logger", err);
+        else if (strcasecmp(key, "enabled") == 0 && !json_is_boolean(item))
+            rc = wrong_type(item, "Proxy.enabled", "bool", err);
+        else if (strcasecmp(key, "enabled") == 0) {
+            out->enabled_value = json_is_true(item);
+            out->enabled = &out->enabled_value;
+        }
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_toxicity(const json_t *value, struct toxic_request *out, struct err *err)
+{
+    if (!json_is_number(value))
+        return wrong_type(value, "ToxicWrapper.toxicity", "float32", err);
+    double number = json_number_value(value);
+    /* The largest double that rounds to a finite float is half a step above FLT_MAX. */
+    if (fabs(number) >= FLT_MAX * (1 + 0.25 * (double)FLT_EPSILON))
+        return wrong_type(value, "ToxicWrapper.toxicity", "float32", err);
+    out->toxicity_value = (float)number;
+    out->toxicity = &out->toxicity_value;
+    return 0;
+}
+
+int codec_read_toxic(const json_t *value, struct toxic_request *out, struct err *err)
+{
+    const char *key;
+    json_t *item;
+    memset(out, 0, sizeof *out);
+    if (check_object(value, "ToxicWrapper", err) < 0)
+        return -1;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        int rc = 0;
+        if (json_is_null(item))
+            continue;
+        if (strcasecmp(key, "name") == 0)
+            rc = read_string(item, "ToxicWrapper.name", &out->name, err);
+        else if (strcasecmp(key, "type") == 0)
+            rc = read_string(item, "ToxicWrapper.type", &out->type, err);
+        else if (strcasecmp(key, "stream") == 0)
+            rc = read_string(item, "ToxicWrapper.stream", &out->stream, err);
+        else if (strcasecmp(key, "toxicity") == 0)
+            rc = read_toxicity(item, out, err);
+        else if (strcasecmp(key, "attributes") == 0 && !json_is_object(item))
+            rc = wrong_type(item, "attributes", "object", err);
+        else if (strcasecmp(key, "attributes") == 0)
+            out->attributes = item;
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_attribute(const json_t *value, const struct toxic_ops *ops,
+                          const struct toxic_attr *attr, struct toxic_values *values,
+                          struct err *err)
+{
+    int rc;
+    if (attr->kind == TOXIC_ATTR_FLOAT && json_is_number(value))
+        rc = toxic_attr_set_float(ops, values, attr, json_number_value(value), err);
+    else if (attr->kind == TOXIC_ATTR_INT && json_is_integer(value))
+        rc = toxic_attr_set_int(ops, values, attr, json_integer_value(value), err);
+    else
+        return wrong_type(value, attr->name, attr->kind == TOXIC_ATTR_INT ? "int64" : "float64",
+                          err);
+    if (rc < 0)
+        err_prefix(err, "bad request body");
+    return rc;
+}
+
+int codec_read_attributes(const json_t *attributes, const struct toxic_ops *ops,
+                          struct toxic_values *values, struct err *err)
+{
+    const char *key;
+    json_t *item;
+    struct toxic_values next = *values;
+    json_object_foreach((json_t *)attributes, key, item)
+    {
+        const struct toxic_attr *attr = toxic_attr_find(ops, key);
+        if (!attr || json_is_null(item))
+            continue;
+        if (read_attribute(item, ops, attr, &next, err) < 0)
+            return -1;
+    }
+    *values = next;
+    return 0;
+}

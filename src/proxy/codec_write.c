@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+#include <event2/buffer.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/codec.h"
+
+#define PUT(out, literal) evbuffer_add((out), (literal), sizeof(literal) - 1)
+
+/* The escape of the character at p, and how many bytes of input it stands for; NULL = as it is. */
+static const char *escape(const unsigned char *p, char piece[8], size_t *taken)
+{
+    *taken = 1;
+    switch (*p) {
+    case '"': return "\\\"";
+    case '\\': return "\\\\";
+    case '\n': return "\\n";
+    case '\r': return "\\r";
+    case '\t': return "\\t";
+    }
+    if (*p < 0x20 || *p == '<' || *p == '>' || *p == '&') {
+        snprintf(piece, 8, "\\u%04x", *p);
+        return piece;
+    }
+    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)) {
+        *taken = 3;
+        return p[2] == 0xa8 ? "\\u2028" : "\\u2029";
+    }
+    return NULL;
+}
+
+void codec_put_string(struct evbuffer *out, const char *text)
+{
+    PUT(out, "\"");
+    const unsigned char *p = (const unsigned char *)text;
+    const unsigned char *plain = p;
+    while (*p != '\0') {
+        char piece[8];
+        size_t taken;
+        const char *escaped = escape(p, piece, &taken);
+        if (escaped) {
+            evbuffer_add(out, plain, (size_t)(p - plain));
+            evbuffer_add(out, escaped, strlen(escaped));
+            plain = p + taken;
+        }
+        p += taken;
+    }
+    evbuffer_add(out, plain, (size_t)(p - plain));
+    PUT(out, "\"");
+}
+
+/* Turns "d.ddde±xx" into Go's form for JSON. */
+static void layout(const char *scientific, char out[CODEC_NUMBER_MAX])
+{
+    char digits[24];
+    size_t count = 0;
+    const char *p = scientific;
+    const char *sign = *p == '-' ? "-" : "";
+    for (; *p != 'e'; p++)
+        if (*p >= '0' && *p <= '9')
+            digits[count++] = *p;
+    while (count > 1 && digits[count - 1] == '0')
+        count--;
+    digits[count] = '\0';
+    int exponent = atoi(p + 1);
+    int n = (int)count;
+    if (digits[0] == '0')
+        snprintf(out, CODEC_NUMBER_MAX, "%s0", sign);
+    else if (exponent < -6 || exponent >= 21)
+        snprintf(out, CODEC_NUMBER_MAX, "%s%.1s%s%se%c%d", sign, digits, n > 1 ? "." : "",
+                 digits + 1, exponent < 0 ? '-' : '+', abs(exponent));
+    else if (exponent < 0)
+        snprintf(out, CODEC_NUMBER_MAX, "%s0.%.*s%s", sign, -exponent - 1, "00000", digits);
+    else if (n <= exponent + 1)
+        snprintf(out, CODEC_NUMBER_MAX, "%s%s%.*s", sign, digits, exponent + 1 - n,
+                 "00000000000000000000");
+    else
+        snprintf(out, CODEC_NUMBER_MAX, "%s%.*s.%s", sign, exponent + 1, digits,
+                 digits + exponent + 1);
+}
+
+void codec_format_float32(float value, char out[CODEC_NUMBER_MAX])
+{
+    char text[CODEC_NUMBER_MAX];
+    for (int precision = 0; precision <= 8; precision++) {
+        snprintf(text, sizeof text, "%.*e", precision, (double)value);
+        if (strtof(text, NULL) == value)
+            break;
+    }
+    layout(text, out);
+}
+
+void codec_format_float64(double value, char out[CODEC_NUMBER_MAX])
+{
+    char text[CODEC_NUMBER_MAX];
+    for (int precision = 0; precision <= 16; precision++) {
+        snprintf(text, sizeof text, "%.*e", precision, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    layout(text, out);
+}
+
+static void put_attributes(struct evbuffer *out, const struct toxic *toxic)
+{
+    size_t count;
+    const struct toxic_attr *attrs = toxic_type_attrs(toxic->ops, &count);
+    PUT(out, "{");
+    for (size_t i = 0; i < count; i++) {
+        union toxic_value value = toxic_attr_get(toxic, &attrs[i]);
+        char number[CODEC_NUMBER_MAX];
+        if (attrs[i].kind == TOXIC_ATTR_INT)
+            snprintf(number, sizeof number, "%" PRId64, value.i);
+        else
+            codec_format_float64(value.f, number);
+        evbuffer_add_printf(out, "%s\"%s\":%s", i > 0 ? "," : "", attrs[i].name, number);
+    }
+    PUT(out, "}");
+}
+
+void codec_put_toxic(struct evbuffer *out, const struct toxic *toxic)
+{
+    char toxicity[CODEC_NUMBER_MAX];
+    codec_format_float32(toxic->toxicity, toxicity);
+    PUT(out, "{\"attributes\":");
+    put_attributes(out, toxic);
+    PUT(out, ",\"name\":");
+    codec_put_string(out, toxic->name);
+    PUT(out, ",\"type\":");
+    codec_put_string(out, toxic_type_name(toxic->ops));
+    PUT(out, ",\"stream\":");
+    codec_put_string(out, toxic->stream_text);
+    evbuffer_add_printf(out, ",\"toxicity\":%s}", toxicity);
+}
+
+typedef void (*put_toxic_fn)(struct evbuffer *out, const struct toxic *toxic);
+
+static void put_each_toxic(struct evbuffer *out, const struct proxy *p, put_toxic_fn put)
+{
+    const char *separator = "";
+    PUT(out, "[");
+    for (int stream = 0; stream < 2; stream++) {
+        for (size_t i = 0; i < p->toxics[stream].count; i++) {
+            evbuffer_add(out, separator, strlen(separator));
+            put(out, p->toxics[stream].items[i]);
+            separator = ",";
+        }
+    }
+    PUT(out, "]");
+}
+
+void codec_put_toxics(struct evbuffer *out, const struct proxy *p)
+{
+    put_each_toxic(out, p, codec_put_toxic);
+}
+
+void codec_put_proxy(struct evbuffer *out, const struct proxy *p)
+{
+    PUT(out, "{\"name\":");
+    codec_put_string(out, p->name);
+    PUT(out, ",\"listen\":");
+    codec_put_string(out, p->listen);
+    PUT(out, ",\"upstream\":");
+    codec_put_string(out, p->upstream);
+    evbuffer_add_printf(out,
+                        ",\"enabled\":%s,\"Logger\":{},\"toxics\":", p->enabled ? "true" : "false");
+    codec_put_toxics(out, p);
+    PUT(out, "}");
+}
+
+static void put_toxic_stats(struct evbuffer *out, const struct toxic *toxic)
+{
+    const struct toxic_stats *s = &toxic->stats;
+    PUT(out, "{\"name\":");
+    codec_put_string(out, toxic->name);
+    PUT(out, ",\"type\":");
+    codec_put_string(out, toxic_type_name(toxic->ops));
+    PUT(out, ",\"stream\":");
+    codec_put_string(out, toxic_stream_name(toxic->stream));
+    evbuffer_add_printf(out,
+                        ",\"connections\":%" PRIu64 ",\"chunks\":%" PRIu64 ",\"bytes\":%" PRIu64
+                        ",\"bytes_dropped\":%" PRIu64 ",\"delay_ms\":%" PRIu64
+                        ",\"closes\":%" PRIu64 ",\"resets\":%" PRIu64 "}",
+                        s->connections, s->chunks, s->bytes, s->bytes_dropped,
+                        s->delay_ns / (uint64_t)NS_PER_MS, s->closes, s->resets);
+}
+
+void codec_put_stats(struct evbuffer *out, const struct proxy *p)
+{
+    const struct proxy_counters *c = &p->counters;
+    PUT(out, "{\"name\":");
+    codec_put_string(out, p->name);
+    evbuffer_add_printf(out, ",\"enabled\":%s", p->enabled ? "true" : "false");
+    evbuffer_add_printf(out,
+                        ",\"connections_open\":%" PRIu64 ",\"connections_accepted\":%" PRIu64
+                        ",\"connections_cut\":%" PRIu64 ",\"dial_failures\":%" PRIu64
+                        ",\"accept_failures\":%" PRIu64,
+                        c->open, c->accepted, c->cut, c->dial_failures, c->accept_failures);
+    for (int stream = 0; stream < 2; stream++) {
+        const char *name = toxic_stream_name((enum toxic_stream)stream);
+        evbuffer_add_printf(out, ",\"%s_received_bytes\":%" PRIu64 ",\"%s_sent_bytes\":%" PRIu64,
+                            name, c->traffic[stream].received_bytes, name,
+                            c->traffic[stream].sent_bytes);
+    }
+    PUT(out, ",\"toxics\":");
+    put_each_toxic(out, p, put_toxic_stats);
+    PUT(out, "}");
+}

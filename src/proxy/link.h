@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One direction of a connection: read from the source, through the chain of toxics, write to the
+ * destination. It stops reading while the chain has enough, so a slow receiver holds back the
+ * sender through TCP and nobody else. The sockets belong to the session.
+ */
+#ifndef PROXY_LINK_H
+#define PROXY_LINK_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+
+#include "proxy/env.h"
+#include "toxic/chain.h"
+
+struct link;
+
+/* How a link stands after it was moved on. */
+enum link_status {
+    LINK_GOES_ON,
+    LINK_ENDED, /* end of stream is through, or a toxic or the receiver ended it */
+    LINK_RESET, /* a toxic resets the connection */
+};
+
+/* Tells the owner that a link ended. It may free the link. */
+typedef void (*link_end_fn)(struct link *link, enum link_status status);
+
+struct link {
+    struct proxy_env *env;
+    struct chain *chain;
+    struct traffic *series; /* counters by labels; may be NULL */
+    struct traffic *total;  /* counters of the proxy */
+    link_end_fn ended;
+    enum toxic_stream stream;
+    int source;
+    int destination;
+    struct event read_event;
+    struct event write_event;
+    bool reading;      /* read_event is added */
+    bool writing;      /* write_event is added: the receiver is not ready */
+    bool source_ended; /* nothing more will be read */
+    bool done;
+    struct timer timer;
+};
+
+/* The parts that the owner sets; the rest is zero. */
+int link_init(struct link *link, struct rng rng);
+/* Idempotent; legal on a zeroed link. */
+void link_deinit(struct link *link);
+
+/* Starts to read. */
+void link_start(struct link *link);
+
+/* The source is gone for a reason outside the link: what is inside still goes out. */
+enum link_status link_end_source(struct link *link, ns_t now);
+
+/* Moves what can be moved; needed after any change of the chain. */
+enum link_status link_pump(struct link *link, ns_t now);
+
+/* No more events; the owner is about to close the sockets. */
+void link_stop(struct link *link);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Byte counters by connection labels, as /metrics shows them: they are live, belong to the labels
+ * that a connection had when it began, and outlive the proxy.
+ */
+#ifndef PROXY_METRICS_H
+#define PROXY_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "toxic/toxic.h"
+
+struct evbuffer;
+
+/* Beyond this, the oldest series that no proxy uses any more are forgotten. */
+#define METRICS_SERIES_MAX 4096
+
+struct traffic {
+    uint64_t received_bytes; /* read from the source */
+    uint64_t sent_bytes;     /* written to the destination */
+};
+
+/* One pair of directions. */
+struct metrics_series {
+    char *proxy;
+    char *listener;
+    char *upstream;
+    struct traffic traffic[2]; /* by enum toxic_stream */
+    unsigned users;
+};
+
+struct metrics {
+    struct metrics_series **series;
+    size_t count;
+    size_t capacity;
+};
+
+void metrics_deinit(struct metrics *metrics);
+
+/* The series of these labels, made when there is none; NULL when memory is short. */
+struct metrics_series *metrics_acquire(struct metrics *metrics, const char *proxy,
+                                       const char *listener, const char *upstream);
+/* NULL is legal. */
+void metrics_release(struct metrics_series *series);
+
+/* Prometheus text format 0.0.4. */
+void metrics_print_proxies(const struct metrics *metrics, struct evbuffer *out);
+void metrics_print_process(struct evbuffer *out, const char *version);
+void metrics_print_handler(struct evbuffer *out);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Puts the parts on one loop and one thread. Everything that can fail for a reason of the user's
+ * fails in proxy_server_start(), before the thread exists; stopping is one write to an eventfd.
+ */
+#include "proxy/server.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "proxy/api.h"
+#include "proxy/sock.h"
+
+struct proxy_server {
+    struct proxy_env env;
+    struct collection collection;
+    struct api *api;
+    uint16_t api_port;
+    int stop_fd;
+    struct event *stop_event;
+    pthread_t thread;
+    bool running;
+};
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+    struct proxy_server *s = arg;
+    (void)fd;
+    (void)what;
+    event_base_loopbreak(s->env.base);
+}
+
+static void *server_thread(void *arg)
+{
+    struct proxy_server *s = arg;
+    event_base_dispatch(s->env.base);
+    return NULL;
+}
+
+static struct event_base *make_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (!config)
+        return NULL;
+    /* One thread uses it: no locks. Changes of interest reach the kernel together, once per turn.
+     */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+static int init_env(struct proxy_server *s, const struct proxy_server_config *config)
+{
+    struct proxy_env *env = &s->env;
+    env->log = config->log;
+    env->seed = config->seed;
+    env->fd_ceiling = sock_fd_ceiling();
+    chunk_pool_init(&env->pool, CHUNK_POOL_SPARE_MAX);
+    env->base = make_base();
+    if (!env->base || timers_init(&env->timers, env->base) < 0)
+        return -1;
+    env->resolver = resolver_new(env->base);
+    s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!env->resolver || s->stop_fd < 0)
+        return -1;
+    s->stop_event = event_new(env->base, s->stop_fd, EV_READ | EV_PERSIST, on_stop, s);
+    return s->stop_event && event_add(s->stop_event, NULL) == 0 ? 0 : -1;
+}
+
+/* Frees what there is, in the order of dependence. */
+static void server_free(struct proxy_server *s)
+{
+    api_free(s->api);
+    collection_deinit(&s->collection);
+    resolver_free(s->env.resolver);
+    if (s->stop_event)
+        event_free(s->stop_event);
+    if (s->stop_fd >= 0)
+        close(s->stop_fd);
+    timers_deinit(&s->env.timers);
+    metrics_deinit(&s->env.metrics);
+    chunk_pool_deinit(&s->env.pool);
+    if (s->env.base)
+        event_base_free(s->env.base);
+    free(s);
+}
+
+static int find_api_address(const char *host, uint16_t port, struct address *out, struct err *err)
+{
+    struct address_hostport hostport = {.port = port};
+    struct address_list list;
+    char why[ADDRESS_HOST_MAX + 64] = "";
+    if (strlen(host) >= sizeof hostport.host)
+        return err_set(err, "API host name is too long");
+    strcpy(hostport.host, host);
+    if (!address_known(&hostport, &list))
+        resolver_lookup_now(&hostport, &list, why, sizeof why);
+    const struct address *a = address_to_bind(&list);
+    if (!a)
+        return err_set(err, "%s", why);
+    *out = *a;
+    return 0;
+}
+
+static int open_api(struct proxy_server *s, const struct proxy_server_config *config,
+                    struct err *err)
+{
+    const char *host = config->host ? config->host : "localhost";
+    struct address want, bound;
+    struct api_config api = {
+        .env = &s->env,
+        .collection = &s->collection,
+        .version = config->version ? config->version : PROXY_API_VERSION,
+        .proxy_metrics = config->proxy_metrics,
+        .runtime_metrics = config->runtime_metrics,
+    };
+    if (find_api_address(host, config->port, &want, err) < 0)
+        return err_prefix(err, "proxy API on %s:%u", host, config->port);
+    int fd = sock_listen(&want, &bound, err);
+    if (fd < 0)
+        return err_prefix(err, "proxy API on %s:%u", host, config->port);
+    s->api_port = address_port(&bound);
+    s->api = api_new(&api);
+    if (!s->api) {
+        close(fd);
+        return err_set(err, "proxy API: out of memory");
+    }
+    /* A configuration that fails is logged, and the server runs with what was made so far. */
+    struct err ignored;
+    if (config->config && config->config[0] != '\0')
+        (void)api_load_file(s->api, config->config, &ignored);
+    if (api_listen(s->api, fd) < 0)
+        return err_set(err, "proxy API: out of memory");
+    return 0;
+}
+
+/* Starts the thread with every signal blocked: they belong to the program's own threads. */
+static int start_thread(struct proxy_server *s)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&s->thread, NULL, server_thread, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    s->running = rc == 0;
+    return rc == 0 ? 0 : -1;
+}
+
+int proxy_server_start(const struct proxy_server_config *config, struct proxy_server **out,
+                       struct err *err)
+{
+    struct proxy_server *s = calloc(1, sizeof *s);
+    if (!s)
+        return err_set(err, "proxy server: out of memory");
+    s->stop_fd = -1;
+    s->env.timers.fd = -1;
+    int rc = 0;
+    if (init_env(s, config) < 0)
+        rc = err_set(err, "proxy server: cannot set up the event loop");
+    else if (open_api(s, config, err) < 0)
+        rc = -1;
+    else if (start_thread(s) < 0)
+        rc = err_set(err, "proxy server: cannot start a thread");
+    if (rc < 0) {
+        server_free(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+uint16_t proxy_server_api_port(const struct proxy_server *server)
+{
+    return server->api_port;
+}
+
+void proxy_server_stop(struct proxy_server *s)
+{
+    if (!s)
+        return;
+    if (s->running) {
+        (void)eventfd_write(s->stop_fd, 1);
+        pthread_join(s->thread, NULL);
+    }
+    server_free(s);
+}
+
+static void log_text(const struct proxy_server_config *config, const char *message, const char *key,
+                     const char *value)
+{
+    const struct proxy_log_field fields[] = {{.key = key, .text = value}, {.key = NULL}};
+    proxy_log_event(&config->log, PROXY_LOG_INFO, message, fields);
+}
+
+int proxy_server_run(const struct proxy_server_config *config, struct err *err)
+{
+    sigset_t ends, before;
+    int got;
+    struct proxy_server *s;
+    char address[ADDRESS_HOST_MAX + 16];
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    /* Blocked before the thread starts, so that a signal sent at any moment is waited for below. */
+    pthread_sigmask(SIG_BLOCK, &ends, &before);
+    log_text(config, "Starting Toxiproxy", "version",
+             config->version ? config->version : PROXY_API_VERSION);
+    int rc = proxy_server_start(config, &s, err);
+    if (rc == 0) {
+        snprintf(address, sizeof address, "%s:%u", config->host ? config->host : "localhost",
+                 proxy_server_api_port(s));
+        log_text(config, "Starting Toxiproxy HTTP server", "address", address);
+        sigwait(&ends, &got);
+        log_text(config, "Shutdown started", "signal", got == SIGINT ? "interrupt" : "terminated");
+        proxy_server_stop(s);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *   RESOLVING ──▶ DIALING ──▶ OPEN ──▶ DRAINING ──▶ GONE     (every state may go to GONE)
+ *
+ * RESOLVING waits for a name, DIALING tries the addresses one after the other, OPEN has two links,
+ * DRAINING has one left. GONE is the moment before the memory is given back.
+ */
+#include "proxy/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/proxy.h"
+#include "proxy/sock.h"
+
+enum session_state {
+    SESSION_RESOLVING,
+    SESSION_DIALING,
+    SESSION_OPEN,
+    SESSION_DRAINING,
+    SESSION_GONE,
+    SESSION_STATE_COUNT
+};
+
+#define TO(s) (1u << SESSION_##s)
+
+static const struct {
+    const char *name;
+    unsigned next;
+} states[SESSION_STATE_COUNT] = {
+    [SESSION_RESOLVING] = {"resolving", TO(DIALING) | TO(GONE)},
+    [SESSION_DIALING] = {"dialing", TO(OPEN) | TO(GONE)},
+    [SESSION_OPEN] = {"open", TO(DRAINING) | TO(GONE)},
+    [SESSION_DRAINING] = {"draining", TO(GONE)},
+    [SESSION_GONE] = {"gone", 0},
+};
+
+struct session {
+    struct list link; /* in the proxy's list */
+    struct proxy *proxy;
+    enum session_state state;
+    int client;
+    int server; /* -1 = not open */
+    uint64_t serial;
+    char peer[ADDRESS_TEXT_MAX];
+    struct link links[2]; /* by enum toxic_stream */
+    struct lookup *lookup;
+    struct address_list targets; /* RESOLVING and DIALING */
+    size_t target_next;
+    struct event dial_event;
+    bool dial_waiting;
+};
+
+static void session_move(struct session *s, enum session_state to)
+{
+    assert(states[s->state].next & (1u << to));
+    s->state = to;
+}
+
+struct session *session_of(struct list *link)
+{
+    return list_entry(link, struct session, link);
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void stop_dial(struct session *s)
+{
+    if (s->dial_waiting)
+        event_del(&s->dial_event);
+    s->dial_waiting = false;
+}
+
+static void session_free(struct session *s)
+{
+    session_move(s, SESSION_GONE);
+    if (s->lookup)
+        resolver_cancel(s->proxy->env->resolver, s->lookup);
+    stop_dial(s);
+    link_deinit(&s->links[TOXIC_UPSTREAM]);
+    link_deinit(&s->links[TOXIC_DOWNSTREAM]);
+    close_fd(&s->client);
+    close_fd(&s->server);
+    list_remove(&s->link);
+    s->proxy->counters.open--;
+    free(s);
+}
+
+void session_cut(struct session *s)
+{
+    s->proxy->counters.cut++;
+    session_free(s);
+}
+
+static void session_reset(struct session *s)
+{
+    if (s->client >= 0)
+        sock_reset_on_close(s->client);
+    if (s->server >= 0)
+        sock_reset_on_close(s->server);
+    session_free(s);
+}
+
+/* One direction is over. Closing its destination is what ends the other direction's source. */
+static void on_link_end(struct link *l, enum link_status status)
+{
+    struct session *s = list_entry(l - l->stream, struct session, links[0]);
+    if (status == LINK_RESET) {
+        session_reset(s);
+        return;
+    }
+    struct link *other = &s->links[l->stream == TOXIC_UPSTREAM ? TOXIC_DOWNSTREAM : TOXIC_UPSTREAM];
+    link_stop(l);
+    if (other->done) {
+        session_free(s);
+        return;
+    }
+    session_move(s, SESSION_DRAINING);
+    enum link_status rest = LINK_GOES_ON;
+    if (!other->source_ended)
+        rest = link_end_source(other, ns_now());
+    close_fd(l->stream == TOXIC_UPSTREAM ? &s->server : &s->client);
+    if (rest == LINK_RESET)
+        session_reset(s);
+    else if (rest == LINK_ENDED)
+        session_free(s);
+}
+
+static int init_link(struct session *s, enum toxic_stream stream, int source, int destination)
+{
+    struct proxy *p = s->proxy;
+    struct link *l = &s->links[stream];
+    *l = (struct link){
+        .env = p->env,
+        .series = p->series ? &p->series->traffic[stream] : NULL,
+        .total = &p->counters.traffic[stream],
+        .ended = on_link_end,
+        .stream = stream,
+        .source = source,
+        .destination = destination,
+    };
+    if (link_init(l, rng_fork(p->env->seed ^ p->seed, 2 * s->serial + stream)) < 0)
+        return -1;
+    ns_t now = ns_now();
+    for (size_t i = 0; i < p->toxics[stream].count; i++) {
+        struct toxic *t = p->toxics[stream].items[i];
+        if (chain_add(l->chain, t, &t->stats, now) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void session_open(struct session *s)
+{
+    stop_dial(s);
+    session_move(s, SESSION_OPEN);
+    if (init_link(s, TOXIC_UPSTREAM, s->client, s->server) < 0 ||
+        init_link(s, TOXIC_DOWNSTREAM, s->server, s->client) < 0) {
+        session_free(s);
+        return;
+    }
+    proxy_log_connection(s->proxy, PROXY_LOG_DEBUG, "Setup connection", s->peer, NULL);
+    /* The second link may end, and free, the session; the first one only reads later. */
+    struct link *up = &s->links[TOXIC_UPSTREAM];
+    enum link_status status = link_pump(up, ns_now());
+    if (status != LINK_GOES_ON)
+        on_link_end(up, status);
+    else
+        link_start(&s->links[TOXIC_DOWNSTREAM]);
+}
+
+static void dial_failed(struct session *s, const char *why)
+{
+    s->proxy->counters.dial_failures++;
+    proxy_log_connection(s->proxy, PROXY_LOG_ERROR, "Unable to open connection to upstream",
+                         s->peer, why);
+    session_free(s);
+}
+
+static void dial_next(struct session *s, int error);
+
+static void on_dialed(evutil_socket_t fd, short what, void *arg)
+{
+    struct session *s = arg;
+    int error = 0;
+    socklen_t size = sizeof error;
+    (void)what;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
+        error = errno;
+    if (error == 0)
+        session_open(s);
+    else
+        dial_next(s, error);
+}
+
+/* Goes to the next address; `error` is what ended the one before. */
+static void dial_next(struct session *s, int error)
+{
+    stop_dial(s);
+    close_fd(&s->server);
+    while (s->target_next < s->targets.count) {
+        bool done = false;
+        s->server = sock_dial(&s->targets.items[s->target_next++], &done);
+        if (s->server < 0) {
+            error = errno;
+            continue;
+        }
+        if (done) {
+            session_open(s);
+            return;
+        }
+        event_assign(&s->dial_event, s->proxy->env->base, s->server, EV_WRITE, on_dialed, s);
+        event_add(&s->dial_event, NULL);
+        s->dial_waiting = true;
+        return;
+    }
+    char why[128];
+    dial_failed(s, sock_reason(error, why, sizeof why));
+}
+
+static void on_resolved(void *arg, const struct address_list *list, const char *why)
+{
+    struct session *s = arg;
+    s->lookup = NULL;
+    if (list->count == 0) {
+        dial_failed(s, why);
+        return;
+    }
+    s->targets = *list;
+    session_move(s, SESSION_DIALING);
+    dial_next(s, 0);
+}
+
+static void resolve(struct session *s)
+{
+    struct address_hostport hostport;
+    struct err err;
+    if (address_split(s->proxy->upstream, &hostport, &err) < 0) {
+        dial_failed(s, err.text);
+        return;
+    }
+    /* Go dials an empty host as the local system. */
+    if (hostport.host[0] == '\0')
+        strcpy(hostport.host, "localhost");
+    if (address_known(&hostport, &s->targets)) {
+        session_move(s, SESSION_DIALING);
+        dial_next(s, 0);
+        return;
+    }
+    s->lookup = resolver_lookup(s->proxy->env->resolver, &hostport, on_resolved, s);
+    if (!s->lookup)
+        dial_failed(s, "too many lookups are waiting");
+}
+
+int session_start(struct proxy *proxy, int client, const struct address *peer)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s) {
+        close(client);
+        return -1;
+    }
+    s->proxy = proxy;
+    s->client = client;
+    s->server = -1;
+    s->serial = proxy->counters.accepted++;
+    s->state = SESSION_RESOLVING;
+    proxy->counters.open++;
+    list_push_back(&proxy->sessions, &s->link);
+    address_format(peer, s->peer);
+    sock_tune(client);
+    proxy_log_connection(proxy, PROXY_LOG_INFO, "Accepted client", s->peer, NULL);
+    resolve(s);
+    return 0;
+}
+
+/* The link of that direction when toxics still matter to it. */
+static struct link *live_link(struct session *s, enum toxic_stream stream)
+{
+    struct link *l = &s->links[stream];
+    return l->chain && !l->done ? l : NULL;
+}
+
+static void settle(struct link *l, ns_t now)
+{
+    enum link_status status = link_pump(l, now);
+    if (status != LINK_GOES_ON)
+        on_link_end(l, status);
+}
+
+void session_toxic_add(struct session *s, struct toxic *toxic, ns_t now)
+{
+    struct link *l = live_link(s, toxic->stream);
+    if (!l)
+        return;
+    if (chain_add(l->chain, toxic, &toxic->stats, now) < 0)
+        session_reset(s);
+    else
+        settle(l, now);
+}
+
+void session_toxic_update(struct session *s, const struct toxic *toxic, ns_t now)
+{
+    struct link *l = live_link(s, toxic->stream);
+    if (!l)
+        return;
+    chain_update(l->chain, toxic, now);
+    settle(l, now);
+}
+
+void session_toxic_remove(struct session *s, const struct toxic *toxic, ns_t now)
+{
+    /* A link that is done keeps no chain worth cleaning, but its stages point to the toxic's
+     * counters. */
+    struct link *l = &s->links[toxic->stream];
+    if (!l->chain)
+        return;
+    chain_remove(l->chain, toxic, now);
+    if (!l->done)
+        settle(l, now);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/sock.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define KEEPALIVE_SECONDS 15
+
+static void set_option(int fd, int level, int name, int value)
+{
+    /* Every option used here only tunes: a socket without it still works. */
+    (void)setsockopt(fd, level, name, &value, sizeof value);
+}
+
+const char *sock_reason(int error, char *out, size_t out_size)
+{
+    char text[128];
+    snprintf(out, out_size, "%s", strerror_r(error, text, sizeof text));
+    if (out_size > 1 && islower((unsigned char)out[1]))
+        out[0] = (char)tolower((unsigned char)out[0]);
+    return out;
+}
+
+static int open_listener(const struct address *address)
+{
+    int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (address->sa.any.sa_family == AF_INET6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address_is_wildcard(address));
+    if (bind(fd, &address->sa.any, address->size) == 0 && listen(fd, SOMAXCONN) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static struct address wildcard(int family, uint16_t port)
+{
+    struct address a;
+    memset(&a, 0, sizeof a);
+    if (family == AF_INET6) {
+        a.size = sizeof a.sa.v6;
+        a.sa.v6.sin6_family = AF_INET6;
+        a.sa.v6.sin6_addr = in6addr_any;
+    } else {
+        a.size = sizeof a.sa.v4;
+        a.sa.v4.sin_family = AF_INET;
+    }
+    address_set_port(&a, port);
+    return a;
+}
+
+int sock_listen(const struct address *address, struct address *bound, struct err *err)
+{
+    struct address want = *address;
+    if (address_is_wildcard(address))
+        want = wildcard(AF_INET6, address_port(address));
+    int fd = open_listener(&want);
+    if (fd < 0 && errno == EAFNOSUPPORT && address_is_wildcard(address)) {
+        want = wildcard(AF_INET, address_port(address));
+        fd = open_listener(&want);
+    }
+    if (fd < 0) {
+        char text[ADDRESS_TEXT_MAX], why[128];
+        sock_reason(errno, why, sizeof why);
+        address_format(address, text);
+        const char *shown = address_is_wildcard(address) ? strrchr(text, ':') : text;
+        return err_set(err, "listen tcp %s: bind: %s", shown, why);
+    }
+    *bound = want;
+    bound->size = sizeof bound->sa;
+    (void)getsockname(fd, &bound->sa.any, &bound->size);
+    return fd;
+}
+
+int sock_dial(const struct address *address, bool *done)
+{
+    int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    sock_tune(fd);
+    *done = connect(fd, &address->sa.any, address->size) == 0;
+    if (*done || errno == EINPROGRESS)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+void sock_tune(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_SECONDS);
+}
+
+void sock_reset_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+int sock_fd_ceiling(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > (rlim_t)1 << 30)
+        return 1 << 30;
+    int max = (int)limit.rlim_cur;
+    return max > 2 * SOCK_RESERVE_FDS ? max - SOCK_RESERVE_FDS : max / 2;
+}
+
+bool sock_has_room(int fd_ceiling)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return fd < fd_ceiling;
+}
