@@ -24,9 +24,10 @@ int err_prefix(struct err *err, const char *format, ...)
     memcpy(old, err->text, sizeof old);
     va_list ap;
     va_start(ap, format);
-    int n = vsnprintf(err->text, sizeof err->text, format, ap);
+    vsnprintf(err->text, sizeof err->text, format, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof err->text)
-        snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
+    size_t used = strnlen(err->text, sizeof err->text - 1);
+    int room = (int)(sizeof err->text - used); /* what does not fit is cut */
+    snprintf(err->text + used, (size_t)room, ": %.*s", room, old);
     return -1;
 }

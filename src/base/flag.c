@@ -14,6 +14,8 @@
 
 /* Where the help text of a flag starts; a longer flag gets a line of its own. */
 #define HELP_COLUMN 30
+/* Columns of a line of help. */
+#define HELP_WIDTH 100
 
 enum { VALUE_TEXT_SIZE = 64 };
 
@@ -206,6 +208,28 @@ int flag_set(const struct flag *f, const char *text, struct err *err)
     return -1;
 }
 
+const char *flag_value_text(const struct flag *f, char *text, size_t size)
+{
+    char duration[DURATION_TEXT_SIZE];
+    switch (f->kind) {
+    case FLAG_STRING: {
+        const char *value = *(const char **)f->target;
+        snprintf(text, size, "%s", value != NULL ? value : "");
+        break;
+    }
+    case FLAG_BOOL: snprintf(text, size, "%s", *(bool *)f->target ? "true" : "false"); break;
+    case FLAG_INT: snprintf(text, size, "%d", *(int *)f->target); break;
+    case FLAG_SIZE:
+    case FLAG_UINT64: snprintf(text, size, "%" PRIu64, *(uint64_t *)f->target); break;
+    case FLAG_DOUBLE: snprintf(text, size, "%.15g", *(double *)f->target); break;
+    case FLAG_DURATION:
+        snprintf(text, size, "%s", duration_text(*(ns_t *)f->target, duration));
+        break;
+    case FLAG_CHOICE: snprintf(text, size, "%s", f->choices[*(int *)f->target]); break;
+    }
+    return text;
+}
+
 void flag_defaults(const struct flag *table)
 {
     for (const struct flag *f = table; f->name != NULL; f++) {
@@ -296,27 +320,38 @@ enum flag_result flag_parse(const struct flag *table, int argc, char *const *arg
     return FLAG_OK;
 }
 
-static void print_choices(FILE *out, const struct flag *f)
+/* Help, choices and default as one text, cut when it is longer than any help should be. */
+static void describe(const struct flag *f, char *text, size_t size)
 {
-    for (int i = 0; f->choices[i] != NULL; i++)
-        fprintf(out, "%s%s", i > 0 ? ", " : ": ", f->choices[i]);
+    size_t used = (size_t)snprintf(text, size, "%s", f->help);
+    for (int i = 0; f->kind == FLAG_CHOICE && f->choices[i] != NULL && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : ": ", f->choices[i]);
+    if (f->default_text != NULL && *f->default_text != '\0' &&
+        strcmp(f->default_text, "false") != 0 && used < size)
+        snprintf(text + used, size - used, " (default %s)", f->default_text);
 }
 
 static void print_flag(FILE *out, const struct flag *f)
 {
+    char text[512];
     const char *metavar = f->metavar != NULL ? f->metavar : kinds[f->kind].metavar;
     int width = fprintf(out, "  -%s%s%s", f->name, *metavar != '\0' ? " " : "", metavar);
     if (width > HELP_COLUMN - 2) {
         fputc('\n', out);
         width = 0;
     }
-    fprintf(out, "%*s%s", HELP_COLUMN - width, "", f->help);
-    if (f->kind == FLAG_CHOICE)
-        print_choices(out, f);
-    if (f->default_text != NULL && *f->default_text != '\0' &&
-        strcmp(f->default_text, "false") != 0)
-        fprintf(out, " (default %s)", f->default_text);
-    fputc('\n', out);
+    describe(f, text, sizeof text);
+    for (const char *line = text; *line != '\0'; width = 0) {
+        size_t length = strlen(line);
+        if (length > HELP_WIDTH - HELP_COLUMN) {
+            length = HELP_WIDTH - HELP_COLUMN;
+            while (length > 1 && line[length] != ' ')
+                length--;
+        }
+        fprintf(out, "%*s%.*s\n", HELP_COLUMN - width, "", (int)length, line);
+        line += length + (line[length] == ' ');
+    }
 }
 
 static void print_examples(FILE *out, const struct flag_example *examples)

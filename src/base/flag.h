@@ -71,6 +71,9 @@ enum flag_result flag_parse(const struct flag *table, int argc, char *const *arg
 /* Sets one flag from its text, with the same checks and messages. Returns 0 or -1. */
 int flag_set(const struct flag *flag, const char *text, struct err *err);
 
+/* The target's present value as flag_set() would read it; a NULL string is "". Returns `text`. */
+const char *flag_value_text(const struct flag *flag, char *text, size_t size);
+
 /* Examples first, then the flags by group in table order, with their defaults. */
 void flag_print_help(FILE *out, const struct flag *table, const struct flag_help *help);
 
