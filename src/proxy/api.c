@@ -101,7 +101,7 @@ static void reply_moved(struct evhttp_request *request, const char *path)
         if (isalnum((unsigned char)*p) || strchr("/-._~", *p))
             *end++ = *p;
         else
-            end += sprintf(end, "%%%02X", (unsigned char)*p);
+            end += snprintf(end, 4, "%%%02X", (unsigned char)*p);
     }
     if (location) {
         *end = '\0';

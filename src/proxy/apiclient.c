@@ -330,11 +330,22 @@ static void read_toxic_stats(const json_t *object, struct apiclient_toxic_stats 
     out->resets = number(object, "resets");
 }
 
+static size_t read_stats_list(const json_t *array, struct apiclient_toxic_stats *out)
+{
+    size_t i, count = 0;
+    const json_t *item;
+    json_array_foreach(array, i, item)
+    {
+        if (count < APICLIENT_STATS_TOXICS_MAX)
+            read_toxic_stats(item, &out[count++]);
+    }
+    return count;
+}
+
 int apiclient_stats(struct apiclient *c, const char *proxy, struct apiclient_stats *out,
                     struct err *err)
 {
-    json_t *answer, *item;
-    size_t i;
+    json_t *answer;
     memset(out, 0, sizeof *out);
     int rc = call(c, "GET", proxy_path(proxy, "/stats").text, NULL, &answer, err);
     if (rc != APICLIENT_OK)
@@ -347,11 +358,8 @@ int apiclient_stats(struct apiclient *c, const char *proxy, struct apiclient_sta
     out->accept_failures = number(answer, "accept_failures");
     out->upstream_bytes = number(answer, "upstream_received_bytes");
     out->downstream_bytes = number(answer, "downstream_received_bytes");
-    json_array_foreach(json_object_get(answer, "toxics"), i, item)
-    {
-        if (i < APICLIENT_STATS_TOXICS_MAX)
-            read_toxic_stats(item, &out->toxics[out->toxic_count++]);
-    }
+    out->toxic_count = read_stats_list(json_object_get(answer, "toxics"), out->toxics);
+    out->removed_count = read_stats_list(json_object_get(answer, "removed_toxics"), out->removed);
     json_decref(answer);
     return APICLIENT_OK;
 }

@@ -97,6 +97,8 @@ struct apiclient_stats {
     uint64_t downstream_bytes; /* read from the upstream server */
     size_t toxic_count;        /* entries used below; further toxics are not reported */
     struct apiclient_toxic_stats toxics[APICLIENT_STATS_TOXICS_MAX];
+    size_t removed_count; /* likewise: toxics that were removed, summed per name, type and stream */
+    struct apiclient_toxic_stats removed[APICLIENT_STATS_TOXICS_MAX];
 };
 
 /* Checks the URL and makes a client; connects to nothing yet. Returns 0, or -1 with a text. */

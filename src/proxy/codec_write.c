@@ -65,7 +65,7 @@ static void layout(const char *scientific, char out[CODEC_NUMBER_MAX])
     while (count > 1 && digits[count - 1] == '0')
         count--;
     digits[count] = '\0';
-    int exponent = atoi(p + 1);
+    int exponent = (int)strtol(p + 1, NULL, 10);
     int n = (int)count;
     if (digits[0] == '0')
         snprintf(out, CODEC_NUMBER_MAX, "%s0", sign);
@@ -138,14 +138,15 @@ void codec_put_toxic(struct evbuffer *out, const struct toxic *toxic)
 
 typedef void (*put_toxic_fn)(struct evbuffer *out, const struct toxic *toxic);
 
-static void put_each_toxic(struct evbuffer *out, const struct proxy *p, put_toxic_fn put)
+static void put_toxic_list(struct evbuffer *out, const struct proxy_toxics *lists, size_t count,
+                           put_toxic_fn put)
 {
     const char *separator = "";
     PUT(out, "[");
-    for (int stream = 0; stream < 2; stream++) {
-        for (size_t i = 0; i < p->toxics[stream].count; i++) {
+    for (size_t list = 0; list < count; list++) {
+        for (size_t i = 0; i < lists[list].count; i++) {
             evbuffer_add(out, separator, strlen(separator));
-            put(out, p->toxics[stream].items[i]);
+            put(out, lists[list].items[i]);
             separator = ",";
         }
     }
@@ -154,7 +155,7 @@ static void put_each_toxic(struct evbuffer *out, const struct proxy *p, put_toxi
 
 void codec_put_toxics(struct evbuffer *out, const struct proxy *p)
 {
-    put_each_toxic(out, p, codec_put_toxic);
+    put_toxic_list(out, p->toxics, 2, codec_put_toxic);
 }
 
 void codec_put_proxy(struct evbuffer *out, const struct proxy *p)
@@ -206,6 +207,8 @@ void codec_put_stats(struct evbuffer *out, const struct proxy *p)
                             c->traffic[stream].sent_bytes);
     }
     PUT(out, ",\"toxics\":");
-    put_each_toxic(out, p, put_toxic_stats);
+    put_toxic_list(out, p->toxics, 2, put_toxic_stats);
+    PUT(out, ",\"removed_toxics\":");
+    put_toxic_list(out, &p->removed, 1, put_toxic_stats);
     PUT(out, "}");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,7 +84,7 @@ void names_want(struct names *names, const char *text)
     if (n->lookup)
         names->pending++;
     else
-        strcpy(n->why, "too many lookups are waiting");
+        snprintf(n->why, sizeof n->why, "too many lookups are waiting");
 }
 
 bool names_are_pending(const struct names *names)

@@ -72,6 +72,9 @@ void proxy_free(struct proxy *p)
             toxic_free(p->toxics[stream].items[i]);
         free(p->toxics[stream].items);
     }
+    for (size_t i = 0; i < p->removed.count; i++)
+        toxic_free(p->removed.items[i]);
+    free(p->removed.items);
     metrics_release(p->series);
     free(p->name);
     free(p->listen);
@@ -255,6 +258,33 @@ void proxy_toxic_update(struct proxy *p, struct toxic *toxic, const struct toxic
     list_for_each(it, &p->sessions) session_toxic_update(session_of(it), toxic, now);
 }
 
+/* Keeps the counters of a toxic that has been taken out: the proof of what it did. Owns it now. */
+static void remember_removed(struct proxy *p, struct toxic *toxic)
+{
+    struct proxy_toxics *list = &p->removed;
+    for (size_t i = 0; i < list->count; i++) {
+        struct toxic *known = list->items[i];
+        if (known->ops == toxic->ops && known->stream == toxic->stream &&
+            strcmp(known->name, toxic->name) == 0) {
+            toxic_stats_add(&known->stats, &toxic->stats);
+            toxic_free(toxic);
+            return;
+        }
+    }
+    if (!list->items)
+        list->items = calloc(PROXY_REMOVED_MAX, sizeof(*list->items));
+    if (!list->items) {
+        toxic_free(toxic);
+        return;
+    }
+    if (list->count == PROXY_REMOVED_MAX) {
+        toxic_free(list->items[0]);
+        list->count--;
+        memmove(&list->items[0], &list->items[1], list->count * sizeof(list->items[0]));
+    }
+    list->items[list->count++] = toxic;
+}
+
 void proxy_toxic_remove(struct proxy *p, struct toxic *toxic)
 {
     struct proxy_toxics *list = &p->toxics[toxic->stream];
@@ -266,7 +296,7 @@ void proxy_toxic_remove(struct proxy *p, struct toxic *toxic)
     list_for_each(it, &p->sessions) session_toxic_remove(session_of(it), toxic, now);
     list->count--;
     memmove(&list->items[i], &list->items[i + 1], (list->count - i) * sizeof list->items[0]);
-    toxic_free(toxic);
+    remember_removed(p, toxic);
 }
 
 void proxy_toxic_remove_all(struct proxy *p)

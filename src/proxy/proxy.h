@@ -27,6 +27,10 @@ struct proxy_toxics {
     size_t count;
 };
 
+/* Kinds of removed toxics (name, type, stream) whose counters a proxy keeps; the oldest goes first.
+ */
+#define PROXY_REMOVED_MAX 32
+
 struct proxy_counters {
     uint64_t open;     /* connections now, also those still being dialled */
     uint64_t accepted; /* connections since the proxy was made */
@@ -49,6 +53,7 @@ struct proxy {
     struct list sessions;
     struct metrics_series *series; /* NULL until the first connection under these labels */
     struct proxy_toxics toxics[2]; /* by enum toxic_stream, in the order of creation */
+    struct proxy_toxics removed;   /* their counters, summed per name, type and stream */
     struct proxy_counters counters;
 };
 

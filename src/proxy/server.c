@@ -99,7 +99,7 @@ static int find_api_address(const char *host, uint16_t port, struct address *out
     char why[ADDRESS_HOST_MAX + 64] = "";
     if (strlen(host) >= sizeof hostport.host)
         return err_set(err, "API host name is too long");
-    strcpy(hostport.host, host);
+    snprintf(hostport.host, sizeof hostport.host, "%s", host);
     if (!address_known(&hostport, &list))
         resolver_lookup_now(&hostport, &list, why, sizeof why);
     const struct address *a = address_to_bind(&list);
@@ -203,7 +203,7 @@ int proxy_server_run(const struct proxy_server_config *config, struct err *err)
 {
     sigset_t ends, before;
     int got;
-    struct proxy_server *s;
+    struct proxy_server *s = NULL;
     char address[ADDRESS_HOST_MAX + 16];
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);

@@ -250,7 +250,7 @@ static void resolve(struct session *s)
     }
     /* Go dials an empty host as the local system. */
     if (hostport.host[0] == '\0')
-        strcpy(hostport.host, "localhost");
+        snprintf(hostport.host, sizeof hostport.host, "localhost");
     if (address_known(&hostport, &s->targets)) {
         session_move(s, SESSION_DIALING);
         dial_next(s, 0);

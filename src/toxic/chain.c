@@ -265,8 +265,13 @@ static void deactivate(struct stage *stage)
     struct chain *chain = stage->chain;
     if (stage->ops->stop)
         stage->ops->stop(stage, chain->now);
-    while (stage_head(stage))
+    while (stage_head(stage)) {
+        /* Who was held until now was hit, too; a toxic with a stop of its own has counted that. */
+        const struct chunk *head = stage_head(stage);
+        if (!stage->ops->stop && chain->now > head->time)
+            stage_hit(stage, head->length, chain->now - head->time);
         stage_give_head(stage, chain->now);
+    }
     stage_pass_end(stage);
     stage->active = false;
     stage->deadline = NS_NEVER;

@@ -144,20 +144,16 @@ class Case(harness.Case):
     flags = ()
     files = None
 
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server(*cls.flags, files=cls.files)
-        cls.echo = Upstream(echo)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.echo.close()
-        assert cls.server.stop() == 0
-
     def setUp(self):
-        _, proxies = self.server.call("GET", "/proxies")
-        for name in proxies:
-            self.server.call("DELETE", "/proxies/" + name)
+        super().setUp()
+        self.server = Server(*self.flags, files=self.files)
+        self.echo = Upstream(echo)
+
+    def finish(self):
+        self.echo.close()
+        code = self.server.stop()
+        complaints = super().finish()
+        return complaints if code == 0 else complaints + [f"the server ended with {code}"]
 
     def api(self, status, method, path, body=None, timeout=WAIT):
         got, answer = self.server.call(method, path, body, timeout)
