@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client under test behind one table of functions. Workers are threads that make blocking calls
+ * on it, as the users of client libraries do; each worker has its own handle, which is the driver's
+ * business (a thread-safe client gives all workers the same one).
+ *
+ * Thread rules: open, worker_open, worker_close and close from one thread; a worker handle is used
+ * by one thread at a time; interrupt and node_stats from any thread while the driver is open.
+ */
+#ifndef DRIVER_DRIVER_H
+#define DRIVER_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/time.h"
+#include "metrics/node_stats.h"
+#include "metrics/outcome.h"
+#include "metrics/transitions.h"
+
+/* What the breaker of each node does; see docs/breaker.md for the presets. */
+enum breaker_preset {
+    BREAKER_FAST,
+    BREAKER_ORIGINAL,
+    BREAKER_OFF,
+    BREAKER_PRESET_COUNT,
+};
+
+extern const char *const breaker_preset_names[BREAKER_PRESET_COUNT + 1];
+
+/* The settings of the client; a driver uses those that its client has. All strings are borrowed. */
+struct driver_config {
+    const char *const *servers; /* "host:port", by node */
+    const char *const *names;   /* "node1": the identity that keys are mapped to, by node */
+    size_t server_count;
+    uint64_t seed;
+    unsigned workers; /* how many handles will be opened */
+    unsigned pool_max;
+    ns_t lifetime_max_ns;
+    ns_t idle_max_ns;
+    ns_t health_period_ns;
+    ns_t connect_timeout_ns;
+    enum breaker_preset breaker;
+    int breaker_half_open_max; /* these override the preset when > 0 */
+    ns_t breaker_interval_ns;
+    ns_t breaker_open_ns;
+    int breaker_requests_min;
+    double breaker_failure_ratio;
+    struct transitions *transitions; /* gets the breakers' changes; may be NULL */
+};
+
+struct driver_result {
+    enum outcome outcome;
+    uint32_t node;     /* index, or RECORDER_NODE_UNKNOWN */
+    const void *value; /* of a hit: points into the buffer that was given */
+    size_t value_size;
+    uint64_t number;  /* after an increment */
+    char detail[160]; /* what the client said of a failure; "" for none */
+};
+
+/* Every call has one absolute deadline on the monotonic clock and fills all of `result`. */
+struct driver {
+    const char *name;
+    const char *help;
+
+    int (*open)(const struct driver_config *config, void **out, struct err *err);
+    /* Ends all calls in progress, and those that still start, with OUTCOME_CANCELLED. */
+    void (*interrupt)(void *client);
+    /* The state of a node as the client sees it. Returns false if the client has nothing to say. */
+    bool (*node_stats)(void *client, size_t node, struct node_stats *out);
+    /* The node a key belongs to, or -1 when the client does not tell. */
+    int (*node_of_key)(void *client, const char *key, size_t key_size);
+    void (*close)(void *client); /* after the last worker_close */
+
+    void *(*worker_open)(void *client, unsigned worker, struct err *err);
+    void (*worker_close)(void *worker);
+
+    void (*get)(void *worker, const char *key, size_t key_size, void *buffer, size_t buffer_size,
+                ns_t deadline, struct driver_result *result);
+    void (*set)(void *worker, const char *key, size_t key_size, const void *value,
+                size_t value_size, uint32_t ttl_s, ns_t deadline, struct driver_result *result);
+    void (*delete_)(void *worker, const char *key, size_t key_size, ns_t deadline,
+                    struct driver_result *result);
+    /* A missing counter is created with the value `delta`. */
+    void (*increment)(void *worker, const char *key, size_t key_size, uint64_t delta,
+                      uint32_t ttl_s, ns_t deadline, struct driver_result *result);
+};
+
+/* All drivers, ending with NULL; the first is the default. */
+extern const struct driver *const drivers[];
+
+/* The driver called `name`, or NULL. */
+const struct driver *driver_by_name(const char *name);
+
+#endif

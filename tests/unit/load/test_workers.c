@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers on a client made for the test: a store in memory that can be told to lie, to refuse and
+ * to hang.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "load/schedule.h"
+#include "load/workers.h"
+
+enum mood {
+    MOOD_HONEST,
+    MOOD_OTHER_KEY,
+    MOOD_BROKEN_BYTE,
+    MOOD_REFUSE,
+    MOOD_HANG,
+    MOOD_COUNT_ZERO
+};
+
+struct liar {
+    enum mood mood;
+    atomic_bool interrupted;
+    atomic_int in_flight;
+};
+
+static void liar_interrupt(void *client)
+{
+    atomic_store(&((struct liar *)client)->interrupted, true);
+}
+
+static void *liar_worker_open(void *client, unsigned worker, struct err *err)
+{
+    (void)worker;
+    (void)err;
+    return client;
+}
+
+static void liar_worker_close(void *worker)
+{
+    (void)worker;
+}
+
+static void reply(struct liar *liar, enum outcome outcome, struct driver_result *result)
+{
+    while (liar->mood == MOOD_HANG && !atomic_load(&liar->interrupted))
+        usleep(1000);
+    *result = (struct driver_result){.outcome = outcome};
+    if (liar->mood == MOOD_REFUSE)
+        result->outcome = OUTCOME_REFUSED;
+    if (liar->mood == MOOD_HANG)
+        result->outcome = OUTCOME_CANCELLED;
+}
+
+static void liar_get(void *worker, const char *key, size_t key_size, void *buffer,
+                     size_t buffer_size, ns_t deadline, struct driver_result *result)
+{
+    struct liar *liar = worker;
+    (void)key_size;
+    (void)buffer_size;
+    (void)deadline;
+    reply(liar, OUTCOME_HIT, result);
+    result->value = buffer;
+    result->value_size =
+        value_write(buffer, liar->mood == MOOD_OTHER_KEY ? "other" : key, 1, 1, 20);
+    if (liar->mood == MOOD_BROKEN_BYTE)
+        ((char *)buffer)[result->value_size / 2] ^= 1;
+}
+
+static void liar_set(void *worker, const char *key, size_t key_size, const void *value,
+                     size_t value_size, uint32_t ttl_s, ns_t deadline, struct driver_result *result)
+{
+    char why[100];
+    (void)key_size;
+    (void)deadline;
+    assert(ttl_s >= 30 && ttl_s < 90);
+    assert(value_check(value, value_size, key, why, sizeof why) == OUTCOME_HIT);
+    reply(worker, OUTCOME_STORED, result);
+}
+
+static void liar_delete(void *worker, const char *key, size_t key_size, ns_t deadline,
+                        struct driver_result *result)
+{
+    (void)key;
+    (void)key_size;
+    (void)deadline;
+    reply(worker, OUTCOME_NOT_FOUND, result);
+}
+
+static void liar_increment(void *worker, const char *key, size_t key_size, uint64_t delta,
+                           uint32_t ttl_s, ns_t deadline, struct driver_result *result)
+{
+    struct liar *liar = worker;
+    (void)key;
+    (void)key_size;
+    (void)ttl_s;
+    (void)deadline;
+    reply(liar, OUTCOME_OK, result);
+    result->number = liar->mood == MOOD_COUNT_ZERO ? 0 : delta;
+}
+
+static const struct driver driver_liar = {
+    .name = "liar",
+    .interrupt = liar_interrupt,
+    .worker_open = liar_worker_open,
+    .worker_close = liar_worker_close,
+    .get = liar_get,
+    .set = liar_set,
+    .delete_ = liar_delete,
+    .increment = liar_increment,
+};
+
+/* Runs workers until `enough` operations have been attempted (or in flight, for MOOD_HANG). */
+static struct recorder_counts run(enum mood mood, unsigned count, double rate, uint64_t enough,
+                                  struct evidence *evidence)
+{
+    struct liar liar = {.mood = mood};
+    struct err err = {""};
+    struct recorder_config config = {.nodes = 1, .phases = 3, .workers = count};
+    struct recorder *recorder = recorder_new(&config, &err);
+    assert_non_null(recorder);
+    evidence_init(evidence);
+    struct workers_config workers_config = {
+        .count = count,
+        .workload = &workload_mixed,
+        .driver = &driver_liar,
+        .client = &liar,
+        .recorder = recorder,
+        .evidence = evidence,
+        .rate_per_s = rate,
+        .timeout_ns = NS_PER_SEC,
+        .seed = 42,
+    };
+    struct workers *workers = NULL;
+    assert_int_equal(workers_start(&workers_config, &workers, &err), 0);
+    for (int i = 0; i < 10000; i++) {
+        uint64_t seen =
+            mood == MOOD_HANG
+                ? recorder_in_flight(recorder)
+                : recorder_counts(recorder, RECORDER_ALL, RECORDER_ALL, RECORDER_ALL).attempted;
+        if (seen >= enough)
+            break;
+        usleep(1000);
+    }
+    workers_stop(workers);
+    assert_int_equal(recorder_in_flight(recorder), 0);
+    struct recorder_counts counts =
+        recorder_counts(recorder, RECORDER_ALL, RECORDER_ALL, RECORDER_ALL);
+    recorder_free(recorder);
+    return counts;
+}
+
+static void an_honest_client_has_no_failure(void **state)
+{
+    (void)state;
+    struct evidence evidence;
+    struct recorder_counts c = run(MOOD_HONEST, 8, 0, 5000, &evidence);
+    assert_true(c.attempted >= 5000);
+    assert_int_equal(c.failed, 0);
+    assert_int_equal(c.succeeded, c.attempted);
+    assert_int_equal(evidence.count, 0);
+    /* 60 / 30 / 5 / 5, with five standard deviations to spare. */
+    double n = (double)c.attempted;
+    assert_true((double)c.by_outcome[OUTCOME_HIT] > 0.55 * n);
+    assert_true((double)c.by_outcome[OUTCOME_STORED] > 0.25 * n);
+    assert_true((double)c.by_outcome[OUTCOME_NOT_FOUND] > 0.03 * n);
+    assert_true((double)c.by_outcome[OUTCOME_OK] > 0.03 * n);
+}
+
+static void lies_are_caught_with_evidence(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mood mood;
+        enum outcome outcome;
+        const char *words;
+    } cases[] = {
+        {MOOD_OTHER_KEY, OUTCOME_WRONG_VALUE, "intact value of the key \"other\""},
+        {MOOD_BROKEN_BYTE, OUTCOME_CORRUPT, "checksum does not match"},
+        {MOOD_COUNT_ZERO, OUTCOME_CORRUPT, "incremented \"counter-worker"},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        struct evidence evidence;
+        struct recorder_counts c = run(cases[i].mood, 2, 0, 500, &evidence);
+        assert_true(c.by_outcome[cases[i].outcome] > 0);
+        assert_int_equal(c.wrong, c.by_outcome[cases[i].outcome]);
+        assert_true(evidence.count > 0 && evidence.count <= EVIDENCE_MAX);
+        assert_non_null(strstr(evidence.texts[0], cases[i].words));
+    }
+}
+
+static void refusals_are_failures_and_do_not_spin(void **state)
+{
+    (void)state;
+    struct evidence evidence;
+    ns_t start = ns_now();
+    struct recorder_counts c = run(MOOD_REFUSE, 1, 0, 100, &evidence);
+    assert_int_equal(c.failed, c.attempted);
+    assert_int_equal(c.by_outcome[OUTCOME_REFUSED], c.attempted);
+    assert_true(ns_now() - start >= 99 * NS_PER_MS); /* one worker, 1 ms after each refusal */
+}
+
+static void a_hanging_client_is_interrupted(void **state)
+{
+    (void)state;
+    struct evidence evidence;
+    struct recorder_counts c = run(MOOD_HANG, 5, 0, 5, &evidence);
+    assert_int_equal(c.by_outcome[OUTCOME_CANCELLED], 5);
+    assert_int_equal(c.failed + c.succeeded, 0);
+}
+
+static void a_paced_schedule_offers_no_more_than_its_rate(void **state)
+{
+    (void)state;
+    struct evidence evidence;
+    ns_t start = ns_now();
+    struct recorder_counts c = run(MOOD_HONEST, 4, 1000, 200, &evidence);
+    double elapsed_s = (double)(ns_now() - start) / (double)NS_PER_SEC;
+    assert_true((double)c.offered <= 1000 * elapsed_s + 1);
+    assert_int_equal(c.offered, c.attempted + c.dropped);
+}
+
+static void the_schedule_is_even_and_shared(void **state)
+{
+    (void)state;
+    struct schedule schedule;
+    schedule_init(&schedule, 1000, 4);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(schedule_take(&schedule, 5), 1000 + i * NS_PER_SEC / 4);
+    schedule_init(&schedule, 1000, 0);
+    assert_int_equal(schedule_take(&schedule, 77), 77);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_honest_client_has_no_failure),
+        cmocka_unit_test(lies_are_caught_with_evidence),
+        cmocka_unit_test(refusals_are_failures_and_do_not_spin),
+        cmocka_unit_test(a_hanging_client_is_interrupted),
+        cmocka_unit_test(a_paced_schedule_offers_no_more_than_its_rate),
+        cmocka_unit_test(the_schedule_is_even_and_shared),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
