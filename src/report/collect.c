@@ -81,10 +81,13 @@ static int collect_node(const struct collect *c, struct reader *r, unsigned node
     out->counts = recorder_counts(r->recorder, RECORDER_ALL, node, RECORDER_ALL);
     out->service = service(r, RECORDER_ALL, node, RECORDER_ALL, true);
     out->phases = arena_array(&run->arena, c->phase_count, sizeof(*out->phases));
-    if (!out->phases)
+    out->phase_service = arena_array(&run->arena, c->phase_count, sizeof(*out->phase_service));
+    if (!out->phases || !out->phase_service)
         return -1;
-    for (size_t i = 0; i < c->phase_count; i++)
+    for (size_t i = 0; i < c->phase_count; i++) {
         out->phases[i] = recorder_counts(r->recorder, (int)i, node, RECORDER_ALL);
+        out->phase_service[i] = service(r, (int)i, node, RECORDER_ALL, true);
+    }
     collect_pool(c, node, out);
     for (int view = 0; c->transitions && view < BREAKER_VIEW_COUNT; view++)
         out->breaker_ns[view] = transitions_time_in(c->transitions, node, view, c->end_ns);

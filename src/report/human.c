@@ -74,3 +74,29 @@ const char *human_rate(uint64_t count, ns_t length, char buf[static HUMAN_SIZE])
         human_count((uint64_t)(rate + 0.5), buf);
     return buf;
 }
+
+/* Appends "N what" with a comma before all but the first; nothing when there is none. */
+static size_t add_part(char *buf, size_t used, uint64_t value, const char *what)
+{
+    char count[HUMAN_SIZE];
+    if (value == 0 || used >= HUMAN_VICTIMS_SIZE)
+        return used;
+    int n = snprintf(buf + used, HUMAN_VICTIMS_SIZE - used, "%s%s %s", used > 0 ? ", " : "",
+                     human_count(value, count), what);
+    return used + (n > 0 ? (size_t)n : 0);
+}
+
+const char *human_victims(const struct victims *v, char buf[static HUMAN_VICTIMS_SIZE])
+{
+    size_t used = 0;
+    buf[0] = '\0';
+    used = add_part(buf, used, v->connections_cut, "connections cut");
+    used = add_part(buf, used, v->connections, "connections hit");
+    used = add_part(buf, used, v->chunks, "chunks");
+    used = add_part(buf, used, v->delay_ms, "ms of delay");
+    used = add_part(buf, used, v->bytes_dropped, "bytes dropped");
+    used = add_part(buf, used, v->resets, "resets");
+    if (used == 0)
+        snprintf(buf, HUMAN_VICTIMS_SIZE, "none");
+    return buf;
+}

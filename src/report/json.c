@@ -156,6 +156,7 @@ static void write_node_phases(struct jsonw *j, const struct run_result *run,
         jsonw_object(j);
         jsonw_key_string(j, "name", run->phases[p].name);
         key_counts(j, "counts", &n->phases[p]);
+        key_latency(j, "service", &n->phase_service[p]);
         jsonw_object_end(j);
     }
     jsonw_array_end(j);
@@ -249,6 +250,7 @@ static void write_victims(struct jsonw *j, const struct victims *v)
     jsonw_key_uint(j, "bytes", v->bytes);
     jsonw_key_uint(j, "bytes_dropped", v->bytes_dropped);
     jsonw_key_uint(j, "delay_ms", v->delay_ms);
+    jsonw_key_uint(j, "resets", v->resets);
     jsonw_key_uint(j, "connections_cut", v->connections_cut);
     jsonw_object_end(j);
 }

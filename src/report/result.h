@@ -15,6 +15,7 @@
 #include "metrics/series.h"
 #include "metrics/transitions.h"
 #include "report/arena.h"
+#include "scenario/victims.h"
 
 #include <stdbool.h>
 
@@ -91,22 +92,12 @@ struct result_op {
 struct result_node_run {
     struct recorder_counts counts;
     struct recorder_counts *phases; /* phase_count of them */
+    struct latency *phase_service;  /* of the successes, as many */
     struct latency service;
     struct node_stats stats; /* at the end of the run */
     uint32_t pool_total_max; /* exact when the driver keeps a mark, else sampled */
     uint32_t pool_waiting_max;
     ns_t breaker_ns[BREAKER_VIEW_COUNT]; /* time spent in each state */
-};
-
-struct victims {
-    bool counted; /* false: nothing counts the victims of this kind of fault (e.g. a foreign proxy)
-                   */
-    uint64_t connections;
-    uint64_t chunks;
-    uint64_t bytes;
-    uint64_t bytes_dropped;
-    uint64_t delay_ms; /* sum over all delayed chunks */
-    uint64_t connections_cut;
 };
 
 enum breaker_expectation {

@@ -198,13 +198,8 @@ static void write_nodes(const struct writer *w, const struct run_result *run)
 
 static void cell_victims(struct table *t, const struct victims *v)
 {
-    char connections[HUMAN_SIZE], chunks[HUMAN_SIZE], cut[HUMAN_SIZE];
-    if (!v->counted) {
-        table_cell(t, "not counted");
-        return;
-    }
-    table_cellf(t, "%s conns, %s chunks, %s cut", human_count(v->connections, connections),
-                human_count(v->chunks, chunks), human_count(v->connections_cut, cut));
+    char text[HUMAN_VICTIMS_SIZE];
+    table_cell(t, v->counted ? human_victims(v, text) : "not counted");
 }
 
 static void write_recovery(const struct writer *w, const struct run_result *run)

@@ -98,24 +98,43 @@ static void check_baseline(struct judge *j)
 static bool has_victims(const struct victims *v)
 {
     return v->connections > 0 || v->chunks > 0 || v->bytes > 0 || v->bytes_dropped > 0 ||
-           v->delay_ms > 0 || v->connections_cut > 0;
+           v->delay_ms > 0 || v->resets > 0 || v->connections_cut > 0;
 }
 
-static void victims_text(const struct victims *v, char *out, size_t size)
+/*
+ * Where the proxy counts no victims, the client's own view must show that something happened to the
+ * node: a failure, or answers that took clearly longer than in the baseline.
+ */
+static bool client_was_hit(const struct judge *j, const struct result_fault *f, char *out,
+                           size_t size)
 {
-    char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE];
-    snprintf(out, size, "%s connections, %s chunks, %s cut", human_count(v->connections, a),
-             human_count(v->chunks, b), human_count(v->connections_cut, c));
+    const struct result_node_run *node = &j->run->nodes[f->node];
+    char failures[HUMAN_SIZE], before[HUMAN_SIZE], during[HUMAN_SIZE];
+    const struct latency *base = &node->phase_service[j->run->baseline_phase];
+    const struct latency *fault = &node->phase_service[f->phase];
+    uint64_t failed = node->phases[f->phase].failed;
+    snprintf(out, size, "not counted by this proxy; the client saw %s failures, p99 %s after %s",
+             human_count(failed, failures), human_ns(fault->p99_ns, false, during),
+             human_ns(base->p99_ns, false, before));
+    return failed > 0 || fault->p99_ns > 2 * base->p99_ns + NS_PER_MS;
 }
 
 static void check_fault_hit(struct judge *j, const struct result_fault *f)
 {
-    char text[320], measured[128];
-    if (!f->victims.counted || f->may_miss)
+    char text[320], measured[HUMAN_VICTIMS_SIZE];
+    bool hit;
+    if (f->may_miss)
         return;
+    if (f->victims.counted) {
+        hit = has_victims(&f->victims);
+        human_victims(&f->victims, measured);
+    } else if (f->node < j->run->node_count && j->run->baseline_phase >= 0) {
+        hit = client_was_hit(j, f, measured, sizeof(measured));
+    } else {
+        return;
+    }
     snprintf(text, sizeof(text), "%s hit %s", f->text, node_name(j, f->node));
-    victims_text(&f->victims, measured, sizeof(measured));
-    add(j, CHECK_VALIDITY, "fault_hit", has_victims(&f->victims), text, measured);
+    add(j, CHECK_VALIDITY, "fault_hit", hit, text, measured);
 }
 
 static void check_generator(struct judge *j)

@@ -6,14 +6,14 @@
  *
  *   wrong_data            hard      no wrong value, corrupt value or stale read
  *   baseline_steady       validity  see steady.h; only when there is a baseline phase
- *   fault_hit             validity  one per fault whose victims are counted: at least one victim
- *   generator_kept_up     validity  arrivals dropped in the baseline below a share
- *   operations_done       validity  at least one operation succeeded
- *   no_operation_overdue  expected  nothing took longer than the deadline plus slack
- *   recovered             expected  one per fault: first success and steady again, not superseded
- *   others_clean          expected  no failure on nodes without a fault in the phases of faults
- *   breaker               expected  one per fault that says what the breaker must do
- *   breaker_closed        expected  no breaker of a recovered node is left open at the end
+ *   fault_hit             validity  one per fault: at least one victim; where the proxy does not
+ *                                   count them, a failure or a p99 above twice the baseline's + 1
+ * ms generator_kept_up     validity  arrivals dropped in the baseline below a share operations_done
+ * validity  at least one operation succeeded no_operation_overdue  expected  nothing took longer
+ * than the deadline plus slack recovered             expected  one per fault: first success and
+ * steady again, not superseded others_clean          expected  no failure on nodes without a fault
+ * in the phases of faults breaker               expected  one per fault that says what the breaker
+ * must do breaker_closed        expected  no breaker of a recovered node is left open at the end
  *
  * and those that the scenario added itself before.
  *

@@ -59,9 +59,12 @@ static void fill_nodes(struct run_result *run)
         n->counts = i == 0 ? counts(66000, 30, 33970) : counts(200000, 0, 0);
         n->service = latency(n->counts.succeeded, 210 * US);
         n->phases = arena_array(&run->arena, 3, sizeof(*n->phases));
+        n->phase_service = arena_array(&run->arena, 3, sizeof(*n->phase_service));
         for (int p = 0; p < 3; p++)
             n->phases[p] =
                 i == 0 && p == 1 ? counts(0, 30, 33970) : counts(i == 0 ? 33000 : 66000, 0, 0);
+        for (int p = 0; p < 3; p++)
+            n->phase_service[p] = latency(n->phases[p].succeeded, 210 * US);
         n->stats = (struct node_stats){
             .pool_active = 3, .pool_idle = 7, .pool_total = 10, .breaker = BREAKER_VIEW_CLOSED};
         n->pool_total_max = 10;

@@ -62,6 +62,19 @@ static void victims_unknown(struct run_result *run)
     run->faults[0].victims = (struct victims){.counted = false};
 }
 
+static void victims_unknown_and_no_effect(struct run_result *run)
+{
+    victims_unknown(run);
+    run->nodes[0].phases[1].failed = 0;
+}
+
+static void victims_unknown_but_slow(struct run_result *run)
+{
+    victims_unknown_and_no_effect(run);
+    run->nodes[0].phase_service[1].p99_ns =
+        2 * run->nodes[0].phase_service[0].p99_ns + NS_PER_MS + 1;
+}
+
 static void saturated(struct run_result *run)
 {
     run->phases[0].counts.dropped = run->phases[0].counts.offered / 50;
@@ -157,6 +170,8 @@ static void each_fact_has_its_verdict(void **state)
         {no_victim, VERDICT_INVALID, "fault_hit"},
         {no_victim_but_allowed, VERDICT_PASSED, NULL},
         {victims_unknown, VERDICT_PASSED, NULL},
+        {victims_unknown_and_no_effect, VERDICT_INVALID, "fault_hit"},
+        {victims_unknown_but_slow, VERDICT_PASSED, NULL},
         {saturated, VERDICT_INVALID, "generator_kept_up"},
         {nothing_succeeded, VERDICT_INVALID, "operations_done"},
         {overdue, VERDICT_FAILED, "no_operation_overdue"},
