@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/run_cmd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/duration.h"
+#include "cli/exit_code.h"
+#include "cli/run_options.h"
+#include "report/report.h"
+#include "rig/run.h"
+#include "scenario/catalog.h"
+
+#ifndef MEMCHAOS_VERSION
+#error "the build gives the version"
+#endif
+
+#define KEY_SAMPLE 10000 /* keys whose node is looked up to tell each node's share */
+
+struct job {
+    struct run_options options;
+    struct log log;
+    struct report_style style;      /* of the live lines */
+    struct report_style text_style; /* of the summary on stdout */
+    struct scenario *scenarios;
+    size_t scenario_count;
+    struct topology *topology;
+    struct result *result;
+    int signal_fd;
+    bool interrupted;
+    ns_t run_start_ns;
+    enum phase phase;
+};
+
+static void print_list(void)
+{
+    struct scenario *list = calloc(CATALOG_MAX, sizeof *list);
+    struct err err;
+    size_t count = list != NULL ? catalog_all(list, &err) : 0;
+    printf("Scenarios (-scenario NAME; -scenario GROUP runs a group, all is the group main):\n");
+    for (size_t i = 0; i < count; i++) {
+        char length[DURATION_TEXT_SIZE];
+        printf("\n  %-28s %-9s %6s\n", list[i].name, list[i].group,
+               duration_text(scenario_length(&list[i]), length));
+        for (const char *p = list[i].description; *p != '\0';) {
+            size_t n = strlen(p);
+            if (n > 88)
+                for (n = 88; n > 0 && p[n] != ' '; n--)
+                    continue;
+            printf("      %.*s\n", (int)n, p);
+            p += n + (p[n] == ' ');
+        }
+    }
+    printf("\nWorkloads (-workload NAME):\n");
+    for (size_t i = 0; workloads[i] != NULL; i++)
+        printf("  %-28s %s\n", workloads[i]->name, workloads[i]->help);
+    printf("\nDrivers (-driver NAME):\n");
+    for (size_t i = 0; drivers[i] != NULL; i++)
+        printf("  %-28s %s\n", drivers[i]->name, drivers[i]->help);
+    free(list);
+}
+
+static bool wants_colour(FILE *stream)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(stream)) && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
+
+/* The first signal ends the run in order; from then on signals have their default effect and end at
+ * once. */
+static int watch_signals(struct job *s, struct err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return err_set(err, "cannot block signals: %s", strerror(errno));
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return s->signal_fd >= 0 ? 0 : err_set(err, "cannot watch signals: %s", strerror(errno));
+}
+
+static bool take_signal(struct job *s)
+{
+    struct signalfd_siginfo info;
+    if (read(s->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return s->interrupted;
+    s->interrupted = true;
+    log_warn(&s->log, "%s: ending in order, once more to quit at once",
+             strsignal((int)info.ssi_signo));
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    return true;
+}
+
+/* Per node: the client's connections, and both sides of each in the proxy, which may hold as many
+ * that the client gave up. */
+static int raise_file_limit(const struct run_options *o, struct err *err)
+{
+    struct rlimit limit;
+    rlim_t nodes = SCENARIO_NODES_MAX;
+    if (o->servers[0] == '\0')
+        nodes = TOPOLOGY_NODES_DEFAULT;
+    rlim_t needed = 100 + nodes * (rlim_t)o->pool * (o->direct ? 1 : 5);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return err_set(err, "cannot read the limit of open files: %s", strerror(errno));
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
+        return err_set(err,
+                       "%llu file descriptors may be needed, and the limit (ulimit -Hn) is %llu; "
+                       "use a smaller -pool or raise the limit",
+                       (unsigned long long)needed, (unsigned long long)limit.rlim_max);
+    if (limit.rlim_cur < needed) {
+        limit.rlim_cur = needed;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            return err_set(err, "cannot raise the limit of open files to %llu: %s",
+                           (unsigned long long)needed, strerror(errno));
+    }
+    return 0;
+}
+
+static void announce(struct job *s)
+{
+    for (size_t i = 0; i < topology_node_count(s->topology); i++) {
+        const struct topology_node *node = topology_node(s->topology, i);
+        if (node->proxy[0] != '\0')
+            log_info(&s->log, "%s: memcached %s on %s, proxy %s on %s", node->name, node->version,
+                     node->address, node->proxy, node->listen);
+        else
+            log_info(&s->log, "%s: memcached %s on %s", node->name, node->version, node->address);
+    }
+    if (topology_api(s->topology) != NULL)
+        log_info(&s->log, "Toxiproxy API on %s (try: curl %s/proxies)",
+                 apiclient_url(topology_api(s->topology)),
+                 apiclient_url(topology_api(s->topology)));
+}
+
+/* Share of the key space per node, as the client maps it. */
+static void measure_key_shares(struct job *s)
+{
+    const struct driver *driver = drivers[s->options.driver];
+    struct driver_config config = s->options.client;
+    const char *servers[SCENARIO_NODES_MAX], *names[SCENARIO_NODES_MAX];
+    size_t count = topology_node_count(s->topology);
+    for (size_t i = 0; i < count; i++) {
+        servers[i] = topology_node(s->topology, i)->listen;
+        names[i] = topology_node(s->topology, i)->name;
+    }
+    config.servers = servers;
+    config.names = names;
+    config.server_count = count;
+    config.workers = 1;
+    void *client;
+    struct err err;
+    if (driver->open(&config, &client, &err) != 0)
+        return;
+    for (int i = 0; i < KEY_SAMPLE; i++) {
+        char key[SESSION_KEY_SIZE];
+        int n = snprintf(key, sizeof key, "key-worker%d-%d", i % 100, i / 100);
+        int node = driver->node_of_key(client, key, (size_t)n);
+        if (node >= 0 && (size_t)node < count)
+            s->result->nodes[node].key_share += 1.0 / KEY_SAMPLE;
+    }
+    driver->close(client);
+}
+
+static int result_begin(struct job *s, struct err *err)
+{
+    struct result *r = result_new(topology_node_count(s->topology));
+    if (r == NULL)
+        return err_set(err, "out of memory");
+    s->result = r;
+    struct utsname host;
+    uname(&host);
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    r->version = MEMCHAOS_VERSION;
+    r->seed = s->options.seed;
+    r->command = run_options_command(&s->options, &r->arena);
+    r->host.kernel = arena_format(&r->arena, "%s %s %s", host.sysname, host.release, host.machine);
+    r->host.memcached_version = topology_node(s->topology, 0)->version;
+    r->host.cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    r->start_unix_ns = (int64_t)wall.tv_sec * NS_PER_SEC + wall.tv_nsec;
+    r->start_ns = ns_now();
+    for (size_t i = 0; i < r->node_count; i++) {
+        const struct topology_node *node = topology_node(s->topology, i);
+        r->nodes[i].name = node->name;
+        r->nodes[i].address = node->address;
+        r->nodes[i].proxy_address = node->proxy[0] != '\0' ? node->listen : "";
+    }
+    if (r->command == NULL || r->host.kernel == NULL ||
+        run_options_list(&s->options, &r->arena, &r->options, &r->option_count) != 0)
+        return err_set(err, "out of memory");
+    measure_key_shares(s);
+    return 0;
+}
+
+static void on_interval(void *arg, const struct interval *interval, unsigned nodes)
+{
+    struct job *s = arg;
+    if (!s->options.quiet)
+        report_interval_line(stderr, interval, s->run_start_ns, phase_names[interval->phase],
+                             s->result->nodes, nodes, s->style);
+}
+
+static void on_phase(void *arg, enum phase phase, ns_t now)
+{
+    struct job *s = arg;
+    if (phase == PHASE_BASELINE)
+        s->run_start_ns = now;
+}
+
+static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t now)
+{
+    struct job *s = arg;
+    char text[160];
+    (void)now;
+    plan_fault_text(fault, text, sizeof text);
+    log_info(&s->log, "%s: %s %s", s->result->nodes[fault->node].name, text,
+             on ? "begins" : "over");
+}
+
+/* Each run has its own seed, derived from the session's, so that repetitions differ and still
+ * repeat. */
+static uint64_t run_seed(const struct job *s, uint64_t index)
+{
+    struct rng rng = rng_fork(s->options.seed, index);
+    return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
+}
+
+static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
+                        uint64_t index, struct err *err)
+{
+    struct plan *plan = malloc(sizeof *plan);
+    if (plan == NULL)
+        return err_set(err, "out of memory");
+    if (plan_init(plan, scenario, topology_node_count(s->topology), duration, err) != 0) {
+        free(plan);
+        return -1;
+    }
+    char length[DURATION_TEXT_SIZE];
+    log_info(&s->log, "scenario %s, %s", scenario->name, duration_text(plan_length(plan), length));
+    if (!s->options.quiet)
+        report_interval_head(stderr, s->style);
+    struct run_config config = {
+        .topology = s->topology,
+        .plan = plan,
+        .driver = drivers[s->options.driver],
+        .client = s->options.client,
+        .workload = workloads[s->options.workload],
+        .workers = (unsigned)s->options.concurrency,
+        .rate_per_s = s->options.rate_per_s,
+        .timeout_ns = s->options.timeout_ns,
+        .interval_ns = s->options.metrics_interval_ns,
+        .seed = run_seed(s, index),
+        .signal_fd = s->signal_fd,
+        .on_interval = on_interval,
+        .on_phase = on_phase,
+        .on_fault = on_fault,
+        .arg = s,
+    };
+    struct run_result *run = NULL;
+    int rc = rig_run(&config, s->result, &run, err);
+    plan_deinit(plan);
+    free(plan);
+    if (rc != 0)
+        return -1;
+    if (!s->options.json && !s->options.quiet && s->scenario_count > 1)
+        report_text_run(stderr, s->result, run, s->style);
+    result_add_run(s->result, run);
+    return 0;
+}
+
+/* The share of -duration that belongs to one of several scenarios. */
+static ns_t duration_of(const struct job *s, const struct scenario *scenario)
+{
+    ns_t sum = 0;
+    for (size_t i = 0; i < s->scenario_count; i++)
+        sum += scenario_length(&s->scenarios[i]);
+    return (ns_t)((double)s->options.duration_ns * (double)scenario_length(scenario) / (double)sum);
+}
+
+static int run_all(struct job *s, struct err *err)
+{
+    int rounds = s->options.runs;
+    if (rounds == 0 && s->options.duration_ns > 0)
+        rounds = 1;
+    uint64_t index = 0;
+    for (int round = 0; rounds == 0 || round < rounds; round++) {
+        for (size_t i = 0; i < s->scenario_count; i++) {
+            if (run_scenario(s, &s->scenarios[i], duration_of(s, &s->scenarios[i]), index++, err) !=
+                0)
+                return -1;
+            if (take_signal(s) || topology_check(s->topology, NULL) != 0)
+                return 0;
+        }
+    }
+    return 0;
+}
+
+static int load_scenarios(struct job *s, struct err *err)
+{
+    s->scenarios = calloc(CATALOG_MAX, sizeof *s->scenarios);
+    if (s->scenarios == NULL)
+        return err_set(err, "out of memory");
+    s->scenario_count = catalog_find(s->options.scenario, s->scenarios, err);
+    for (size_t i = 0; i < s->scenario_count; i++)
+        if (s->options.direct && s->scenarios[i].step_count > 0)
+            return err_set(err, "-direct: scenario %s has faults, which need the proxies",
+                           s->scenarios[i].name);
+    return s->scenario_count > 0 ? 0 : -1;
+}
+
+static int job_begin(struct job *s, struct err *err)
+{
+    const struct run_options *o = &s->options;
+    if (raise_file_limit(o, err) != 0 || watch_signals(s, err) != 0)
+        return -1;
+    struct topology_config config = {
+        .servers = o->servers,
+        .toxiproxy = o->toxiproxy,
+        .direct = o->direct,
+        .api_port = (uint16_t)o->api_port,
+        .proxy_port = (uint16_t)o->proxy_port,
+        .connections_max = 1024 + 2 * (unsigned)o->pool,
+        .seed = o->seed,
+        .cancel_fd = s->signal_fd,
+        .log = &s->log,
+    };
+    if (topology_start(&config, &s->topology, err) != 0)
+        return -1;
+    announce(s);
+    return result_begin(s, err);
+}
+
+/* In continuous mode Ctrl-C is the normal end, and the runs that were completed decide. */
+static int exit_code(const struct job *s)
+{
+    const struct result *r = s->result;
+    bool continuous = s->options.runs == 0 && s->options.duration_ns == 0;
+    enum verdict verdict = r->verdict;
+    if (continuous && verdict == VERDICT_INTERRUPTED && r->verdicts[VERDICT_PASSED] > 0)
+        verdict = VERDICT_PASSED;
+    return verdict_exit_code(verdict);
+}
+
+static int job_report(struct job *s)
+{
+    s->result->end_ns = ns_now();
+    int rc = s->options.json ? report_json(stdout, s->result)
+                             : report_text(stdout, s->result, s->text_style);
+    if (rc != 0 || fflush(stdout) != 0) {
+        log_error(&s->log, "cannot write the result: %s", strerror(errno));
+        return EXIT_CODE_INTERNAL;
+    }
+    return exit_code(s);
+}
+
+static void job_end(struct job *s)
+{
+    result_free(s->result); /* its nodes borrow from the topology */
+    topology_stop(s->topology);
+    free(s->scenarios);
+    if (s->signal_fd >= 0)
+        close(s->signal_fd);
+    free(s);
+}
+
+static int usage_error(const char *text)
+{
+    fprintf(stderr, "memchaos: %s\nSee memchaos -help\n", text);
+    return EXIT_CODE_USAGE;
+}
+
+static int set_up_and_run(struct job *s, struct err *err)
+{
+    if (load_scenarios(s, err) != 0)
+        return strchr(s->options.scenario, '/') != NULL ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
+    if (job_begin(s, err) != 0)
+        return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
+    if (run_all(s, err) != 0)
+        return EXIT_CODE_INTERNAL;
+    return job_report(s);
+}
+
+int run_cmd_main(int argc, char **argv)
+{
+    struct job *s = calloc(1, sizeof *s);
+    struct err err = {""};
+    if (s == NULL)
+        return EXIT_CODE_INTERNAL;
+    s->signal_fd = -1;
+    int code = EXIT_CODE_PASSED;
+    switch (run_options_parse(&s->options, argc, argv, &err)) {
+    case RUN_OPTIONS_HELP: break;
+    case RUN_OPTIONS_BAD: code = usage_error(err.text); break;
+    case RUN_OPTIONS_OK:
+        log_init(&s->log, stderr, LOG_LEVEL_INFO, s->options.quiet);
+        s->style.colour = wants_colour(stderr);
+        s->text_style.colour = wants_colour(stdout);
+        if (s->options.version)
+            printf("memchaos %s\n", MEMCHAOS_VERSION);
+        else if (s->options.list)
+            print_list();
+        else
+            code = set_up_and_run(s, &err);
+        if (code != EXIT_CODE_PASSED && err.text[0] != '\0')
+            log_error(&s->log, "%s", err.text);
+    }
+    job_end(s);
+    return code;
+}

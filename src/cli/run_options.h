@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The flags of the main command: what `memchaos -help` shows, parsed and checked. */
+#ifndef CLI_RUN_OPTIONS_H
+#define CLI_RUN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/flag.h"
+#include "base/time.h"
+#include "driver/driver.h"
+#include "load/workload.h"
+#include "report/result.h"
+
+#define RUN_FLAGS_MAX 64
+#define RUN_CHOICES_MAX 32
+
+struct run_options {
+    /* What to run. */
+    const char *scenario;
+    ns_t duration_ns; /* 0 = until interrupted */
+    int runs;         /* 0 = no limit */
+    bool list;
+    bool version;
+    /* Load. */
+    int concurrency;
+    double rate_per_s; /* 0 = as fast as answers come */
+    int workload;      /* index into workloads[] */
+    ns_t timeout_ns;
+    uint64_t seed;
+    bool seed_given;
+    /* Where. */
+    const char *servers;
+    const char *toxiproxy;
+    bool direct;
+    int proxy_port;
+    int api_port;
+    /* Client: -pool and -breaker are read as int and put into `client` afterwards. */
+    int driver; /* index into drivers[] */
+    int pool;
+    int breaker;
+    struct driver_config client;
+    /* Output. */
+    ns_t metrics_interval_ns;
+    bool json;
+    bool quiet;
+
+    /* The table that describes all this, and the names that some flags choose from. */
+    struct flag flags[RUN_FLAGS_MAX];
+    bool given[RUN_FLAGS_MAX];
+    const char *workload_names[RUN_CHOICES_MAX];
+    const char *driver_names[RUN_CHOICES_MAX];
+};
+
+enum run_options_result {
+    RUN_OPTIONS_BAD = -1,
+    RUN_OPTIONS_OK = 0,
+    RUN_OPTIONS_HELP = 1, /* printed */
+};
+
+/* The struct must not move afterwards: its table points into it. */
+enum run_options_result run_options_parse(struct run_options *options, int argc, char **argv,
+                                          struct err *err);
+
+/* Every flag with its effective value, for the result. Returns 0, or -1 without memory. */
+int run_options_list(const struct run_options *options, struct arena *arena,
+                     struct named_value **out, size_t *count);
+
+/* The command that repeats the session: all flags that were given, and the seed. NULL without
+ * memory. */
+const char *run_options_command(const struct run_options *options, struct arena *arena);
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "rig/run.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load/workers.h"
+#include "report/collect.h"
+#include "report/verdict.h"
+#include "scenario/controller.h"
+
+#define WATCH_PERIOD (100 * NS_PER_MS) /* between two looks at the nodes */
+
+struct run {
+    const struct run_config *config;
+    struct driver_config client_config;
+    const char *servers[SCENARIO_NODES_MAX];
+    const char *names[SCENARIO_NODES_MAX];
+    const char *proxies[SCENARIO_NODES_MAX];
+    size_t node_count;
+    struct recorder *recorder;
+    struct transitions *transitions;
+    struct sampler *sampler;
+    void *client;
+    struct workers *workers;
+    struct evidence evidence;
+    struct controller controller;
+    int *fault_handles; /* of the sampler, by fault of the plan */
+    ns_t start_ns, end_ns;
+    enum phase phase;
+    ns_t phase_start_ns[PHASE_COUNT + 1]; /* when each really began; NS_NEVER = it did not */
+    bool interrupted;
+    struct err broken; /* why the run says nothing; "" = it does */
+    struct node_stats final_stats[SCENARIO_NODES_MAX];
+};
+
+static void read_node_stats(void *arg, struct node_stats *out, unsigned nodes)
+{
+    struct run *run = arg;
+    memset(out, 0, nodes * sizeof *out);
+    for (unsigned i = 0; i < nodes; i++)
+        run->config->driver->node_stats(run->client, i, &out[i]);
+}
+
+static void on_interval(void *arg, const struct interval *interval, unsigned nodes)
+{
+    struct run *run = arg;
+    if (run->config->on_interval != NULL)
+        run->config->on_interval(run->config->arg, interval, nodes);
+}
+
+static void fault_begins(void *arg, size_t fault, ns_t now)
+{
+    struct run *run = arg;
+    const struct plan_fault *planned = &run->config->plan->faults[fault];
+    run->fault_handles[fault] = sampler_fault_start(run->sampler, (unsigned)planned->node, now);
+    if (run->config->on_fault != NULL)
+        run->config->on_fault(run->config->arg, planned, true, now);
+}
+
+static void fault_ended(void *arg, size_t fault, ns_t now)
+{
+    struct run *run = arg;
+    if (run->fault_handles[fault] >= 0)
+        sampler_fault_end(run->sampler, run->fault_handles[fault], now);
+    if (run->config->on_fault != NULL)
+        run->config->on_fault(run->config->arg, &run->config->plan->faults[fault], false, now);
+}
+
+static int measure_begin(struct run *run, struct err *err)
+{
+    const struct run_config *config = run->config;
+    struct recorder_config recorder = {
+        .nodes = (unsigned)run->node_count,
+        .phases = PHASE_COUNT,
+        .workers = config->workers,
+        .overdue_ns = config->timeout_ns + RUN_OVERDUE_SLACK_NS,
+    };
+    run->recorder = recorder_new(&recorder, err);
+    run->transitions =
+        transitions_new((unsigned)run->node_count, TRANSITIONS_CAP_DEFAULT, ns_now());
+    run->fault_handles = calloc(config->plan->fault_count + 1, sizeof *run->fault_handles);
+    if (run->recorder == NULL)
+        return -1;
+    if (run->transitions == NULL || run->fault_handles == NULL)
+        return err_set(err, "out of memory");
+    for (size_t i = 0; i < config->plan->fault_count; i++)
+        run->fault_handles[i] = -1;
+    return 0;
+}
+
+static int client_begin(struct run *run, struct err *err)
+{
+    const struct run_config *config = run->config;
+    run->client_config = config->client;
+    run->client_config.servers = run->servers;
+    run->client_config.names = run->names;
+    run->client_config.server_count = run->node_count;
+    run->client_config.workers = config->workers;
+    run->client_config.seed = config->seed;
+    run->client_config.transitions = run->transitions;
+    return config->driver->open(&run->client_config, &run->client, err);
+}
+
+static int load_begin(struct run *run, struct err *err)
+{
+    const struct run_config *config = run->config;
+    struct sampler_config sampler = {
+        .recorder = run->recorder,
+        .transitions = run->transitions,
+        .baseline_phase = PHASE_BASELINE,
+        .interval_ns = config->interval_ns,
+        .node_stats = read_node_stats,
+        .interval = on_interval,
+        .arg = run,
+    };
+    struct workers_config workers = {
+        .count = config->workers,
+        .workload = config->workload,
+        .driver = config->driver,
+        .client = run->client,
+        .recorder = run->recorder,
+        .evidence = &run->evidence,
+        .rate_per_s = config->rate_per_s,
+        .timeout_ns = config->timeout_ns,
+        .seed = config->seed,
+    };
+    if (workers_start(&workers, &run->workers, err) != 0)
+        return -1;
+    run->start_ns = ns_now();
+    run->sampler = sampler_new(&sampler, run->start_ns, err);
+    if (run->sampler == NULL)
+        return -1;
+    return sampler_start(run->sampler, err);
+}
+
+static int run_begin(struct run *run, struct err *err)
+{
+    struct topology *topology = run->config->topology;
+    run->node_count = topology_node_count(topology);
+    for (size_t i = 0; i < run->node_count; i++) {
+        const struct topology_node *node = topology_node(topology, i);
+        run->servers[i] = node->listen;
+        run->names[i] = node->name;
+        run->proxies[i] = node->proxy;
+    }
+    for (int i = 0; i <= PHASE_COUNT; i++)
+        run->phase_start_ns[i] = NS_NEVER;
+    if (measure_begin(run, err) != 0 || client_begin(run, err) != 0 || load_begin(run, err) != 0)
+        return -1;
+    struct controller_config controller = {
+        .plan = run->config->plan,
+        .api = topology_api(topology),
+        .proxies = run->proxies,
+        .start_ns = run->start_ns,
+        .fault_begins = fault_begins,
+        .fault_ended = fault_ended,
+        .arg = run,
+    };
+    return controller_init(&run->controller, &controller, err);
+}
+
+static void enter_phase(struct run *run, enum phase phase)
+{
+    run->phase = phase;
+    run->phase_start_ns[phase] = ns_now();
+    recorder_phase_set(run->recorder, (unsigned)phase);
+    if (run->config->on_phase != NULL)
+        run->config->on_phase(run->config->arg, phase, run->phase_start_ns[phase]);
+}
+
+/*
+ * What is due now. An operation belongs to the phase in which it starts, so the fault phase begins
+ * before its first fault is switched on and lasts until its last one is off.
+ */
+static int run_advance(struct run *run, ns_t now)
+{
+    enum phase phase = plan_phase_at(run->config->plan, now - run->start_ns);
+    if (phase == PHASE_FAULT && run->phase != phase)
+        enter_phase(run, phase);
+    if (controller_advance(&run->controller, now, &run->broken) != 0)
+        return -1;
+    if (phase != run->phase)
+        enter_phase(run, phase);
+    return topology_check(run->config->topology, &run->broken);
+}
+
+static ns_t next_phase_ns(const struct run *run)
+{
+    const struct plan *plan = run->config->plan;
+    for (int i = run->phase + 1; i < PHASE_COUNT; i++)
+        if (plan->scenario.phase_ns[i] > 0)
+            return run->start_ns + plan->phase_start_ns[i];
+    return run->start_ns + plan_length(plan);
+}
+
+/* Sleeps until `when`; true when a signal has come. */
+static bool wait_for_signal(const struct run *run, ns_t when)
+{
+    ns_t left = ns_max(when - ns_now(), 0);
+    struct timespec timeout = ns_to_timespec(left);
+    struct pollfd pfd = {.fd = run->config->signal_fd, .events = POLLIN};
+    return ppoll(&pfd, 1, &timeout, NULL) > 0;
+}
+
+static void run_through(struct run *run)
+{
+    ns_t end = run->start_ns + plan_length(run->config->plan);
+    enter_phase(run, PHASE_BASELINE);
+    for (ns_t now = run->start_ns; now < end; now = ns_now()) {
+        if (run_advance(run, now) != 0)
+            break;
+        ns_t next = ns_min(ns_min(controller_deadline(&run->controller), next_phase_ns(run)),
+                           now + WATCH_PERIOD);
+        if (wait_for_signal(run, next)) {
+            run->interrupted = true;
+            break;
+        }
+    }
+    run->end_ns = ns_now();
+}
+
+static void run_finish(struct run *run)
+{
+    struct err err;
+    if (controller_undo(&run->controller, &err) != 0 && run->broken.text[0] == '\0')
+        run->broken = err;
+    workers_stop(run->workers);
+    run->workers = NULL;
+    sampler_stop(run->sampler, ns_now());
+    read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+}
+
+static void run_free(struct run *run)
+{
+    workers_stop(run->workers);
+    sampler_free(run->sampler);
+    controller_deinit(&run->controller);
+    if (run->client != NULL)
+        run->config->driver->close(run->client);
+    transitions_free(run->transitions);
+    recorder_free(run->recorder);
+    free(run->fault_handles);
+    evidence_deinit(&run->evidence);
+}
+
+static size_t collect_phases(const struct run *run, struct collect_phase *phases)
+{
+    size_t count = 0;
+    for (int i = 0; i < PHASE_COUNT; i++) {
+        if (run->phase_start_ns[i] == NS_NEVER)
+            continue;
+        if (count > 0)
+            phases[count - 1].end_ns = run->phase_start_ns[i];
+        phases[count++] = (struct collect_phase){
+            .name = phase_names[i], .start_ns = run->phase_start_ns[i], .end_ns = run->end_ns};
+    }
+    return count;
+}
+
+#define FAULT_TEXT_SIZE 160
+
+static size_t collect_faults(const struct run *run, struct collect_fault *faults,
+                             char (*texts)[FAULT_TEXT_SIZE])
+{
+    const struct plan *plan = run->config->plan;
+    size_t count = 0;
+    for (size_t i = 0; i < plan->fault_count; i++) {
+        const struct fault_log *log = &run->controller.faults[i];
+        if (log->first_on_ns == NS_NEVER)
+            continue;
+        plan_fault_text(&plan->faults[i], texts[count], FAULT_TEXT_SIZE);
+        faults[count] = (struct collect_fault){
+            .text = texts[count],
+            .node = (unsigned)plan->faults[i].node,
+            .phase = PHASE_FAULT,
+            .handle = run->fault_handles[i],
+            .start_ns = log->first_on_ns,
+            .end_ns = log->last_off_ns,
+            .victims = log->victims,
+        };
+        count++;
+    }
+    return count;
+}
+
+/* What only the run knows, as checks before the general ones. */
+static int own_checks(const struct run *run, struct run_result *out)
+{
+    for (size_t i = 0; i < run->evidence.count; i++)
+        if (verdict_check_add(out, CHECK_HARD, "wrong_data_example", false, "an answer was wrong",
+                              run->evidence.texts[i]) != 0)
+            return -1;
+    if (run->broken.text[0] != '\0')
+        return verdict_check_add(out, CHECK_VALIDITY, "rig_intact", false,
+                                 "nodes and proxies did as they were told", run->broken.text);
+    return 0;
+}
+
+static struct run_result *run_collect(struct run *run, struct err *err)
+{
+    const struct plan *plan = run->config->plan;
+    struct collect_phase phases[PHASE_COUNT];
+    struct collect_fault *faults = calloc(plan->fault_count + 1, sizeof *faults);
+    char(*texts)[FAULT_TEXT_SIZE] = calloc(plan->fault_count + 1, sizeof *texts);
+    struct run_result *out = NULL;
+    if (faults == NULL || texts == NULL) {
+        err_set(err, "out of memory");
+    } else {
+        struct collect collect = {
+            .scenario = plan->scenario.name,
+            .description = plan->scenario.description,
+            .seed = run->config->seed,
+            .start_ns = run->start_ns,
+            .end_ns = run->end_ns,
+            .interrupted = run->interrupted,
+            .baseline_phase = PHASE_BASELINE,
+            .recorder = run->recorder,
+            .sampler = run->sampler,
+            .transitions = run->transitions,
+            .node_stats = run->final_stats,
+            .phases = phases,
+            .phase_count = collect_phases(run, phases),
+            .faults = faults,
+            .fault_count = collect_faults(run, faults, texts),
+        };
+        out = collect_run(&collect, err);
+    }
+    free(faults);
+    free(texts);
+    return out;
+}
+
+int rig_run(const struct run_config *config, const struct result *result, struct run_result **out,
+            struct err *err)
+{
+    struct run run = {.config = config};
+    evidence_init(&run.evidence);
+    int rc = run_begin(&run, err);
+    if (rc == 0) {
+        run_through(&run);
+        run_finish(&run);
+        struct run_result *collected = run_collect(&run, err);
+        struct verdict_config verdict = VERDICT_CONFIG_DEFAULT;
+        if (collected == NULL || own_checks(&run, collected) != 0 ||
+            verdict_judge(collected, result, &verdict) != 0) {
+            run_result_free(collected);
+            rc = -1;
+        } else {
+            *out = collected;
+        }
+    }
+    run_free(&run);
+    return rc;
+}

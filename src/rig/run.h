@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One run of one scenario: a fresh client, workers, faults at their times, measurement, verdict.
+ * Everything that a run starts has ended when rig_run() returns.
+ */
+#ifndef RIG_RUN_H
+#define RIG_RUN_H
+
+#include <stdbool.h>
+
+#include "driver/driver.h"
+#include "load/workload.h"
+#include "metrics/sampler.h"
+#include "report/result.h"
+#include "rig/topology.h"
+#include "scenario/plan.h"
+
+/* Beyond its timeout an operation may take this long before it counts as overdue: scheduling on a
+ * busy machine. */
+#define RUN_OVERDUE_SLACK_NS (250 * NS_PER_MS)
+
+struct run_config {
+    struct topology *topology;
+    const struct plan *plan;
+    const struct driver *driver;
+    struct driver_config client; /* servers, names and transitions are filled in by the run */
+    const struct workload *workload;
+    unsigned workers;
+    double rate_per_s; /* 0 = closed loop */
+    ns_t timeout_ns;
+    ns_t interval_ns; /* of the live figures */
+    uint64_t seed;
+    int signal_fd; /* readable = stop now; not read */
+    void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes);
+    void (*on_phase)(void *arg, enum phase phase, ns_t now);
+    void (*on_fault)(void *arg, const struct plan_fault *fault, bool on, ns_t now);
+    void *arg;
+};
+
+/*
+ * Runs and judges. Returns 0 with the result, which the caller owns; a run that was stopped early,
+ * or whose node died, has a result too. Returns -1 when it could not begin. `result` gives the
+ * names of nodes to the judgement.
+ */
+int rig_run(const struct run_config *config, const struct result *result, struct run_result **out,
+            struct err *err);
+
+#endif
