@@ -18,10 +18,6 @@
 #include "rig/run.h"
 #include "scenario/catalog.h"
 
-#ifndef MEMCHAOS_VERSION
-#error "the build gives the version"
-#endif
-
 #define KEY_SAMPLE 10000 /* keys whose node is looked up to tell each node's share */
 
 struct job {
@@ -35,8 +31,6 @@ struct job {
     struct result *result;
     int signal_fd;
     bool interrupted;
-    ns_t run_start_ns;
-    enum phase phase;
 };
 
 static void print_list(void)
@@ -208,19 +202,12 @@ static int result_begin(struct job *s, struct err *err)
     return 0;
 }
 
-static void on_interval(void *arg, const struct interval *interval, unsigned nodes)
+static void on_interval(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns)
 {
     struct job *s = arg;
     if (!s->options.quiet)
-        report_interval_line(stderr, interval, s->run_start_ns, phase_names[interval->phase],
+        report_interval_line(stderr, interval, start_ns, phase_names[interval->phase],
                              s->result->nodes, nodes, s->style);
-}
-
-static void on_phase(void *arg, enum phase phase, ns_t now)
-{
-    struct job *s = arg;
-    if (phase == PHASE_BASELINE)
-        s->run_start_ns = now;
 }
 
 static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t now)
@@ -268,7 +255,6 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         .seed = run_seed(s, index),
         .signal_fd = s->signal_fd,
         .on_interval = on_interval,
-        .on_phase = on_phase,
         .on_fault = on_fault,
         .arg = s,
     };

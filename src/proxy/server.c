@@ -5,6 +5,7 @@
  */
 #include "proxy/server.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <signal.h>
@@ -214,6 +215,7 @@ int proxy_server_run(const struct proxy_server_config *config, struct err *err)
              config->version ? config->version : PROXY_API_VERSION);
     int rc = proxy_server_start(config, &s, err);
     if (rc == 0) {
+        assert(s != NULL);
         snprintf(address, sizeof address, "%s:%u", config->host ? config->host : "localhost",
                  proxy_server_api_port(s));
         log_text(config, "Starting Toxiproxy HTTP server", "address", address);

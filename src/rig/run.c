@@ -49,7 +49,7 @@ static void on_interval(void *arg, const struct interval *interval, unsigned nod
 {
     struct run *run = arg;
     if (run->config->on_interval != NULL)
-        run->config->on_interval(run->config->arg, interval, nodes);
+        run->config->on_interval(run->config->arg, interval, nodes, run->start_ns);
 }
 
 static void fault_begins(void *arg, size_t fault, ns_t now)
@@ -168,8 +168,6 @@ static void enter_phase(struct run *run, enum phase phase)
     run->phase = phase;
     run->phase_start_ns[phase] = ns_now();
     recorder_phase_set(run->recorder, (unsigned)phase);
-    if (run->config->on_phase != NULL)
-        run->config->on_phase(run->config->arg, phase, run->phase_start_ns[phase]);
 }
 
 /*

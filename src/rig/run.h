@@ -31,8 +31,9 @@ struct run_config {
     ns_t interval_ns; /* of the live figures */
     uint64_t seed;
     int signal_fd; /* readable = stop now; not read */
-    void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes);
-    void (*on_phase)(void *arg, enum phase phase, ns_t now);
+    /* Called on the sampler's thread; `start_ns` is when the run began. May be NULL. */
+    void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns);
+    /* Called on the caller's thread. May be NULL. */
     void (*on_fault)(void *arg, const struct plan_fault *fault, bool on, ns_t now);
     void *arg;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "scenario/plan.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,7 @@ static size_t repetitions(const struct scenario_step *step, ns_t start, ns_t end
 
 static ns_t fault_start(const struct plan *plan, const struct plan_fault *fault)
 {
+    assert(fault->step != NULL);
     ns_t begin = plan->phase_start_ns[PHASE_FAULT], end = plan->phase_start_ns[PHASE_RECOVERY];
     return begin + scaled(fault->step->at_ns, end - begin, plan->scenario.phase_ns[PHASE_FAULT]);
 }
