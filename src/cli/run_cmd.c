@@ -258,8 +258,10 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     free(plan);
     if (rc != 0)
         return -1;
-    if (!s->options.json && !s->options.quiet && s->scenario_count > 1)
-        report_text_run(stderr, s->result, run, s->style);
+    if (!s->options.json) {
+        report_text_run(stdout, s->result, run, s->text_style);
+        fflush(stdout);
+    }
     result_add_run(s->result, run);
     return 0;
 }
@@ -341,7 +343,7 @@ static int job_report(struct job *s)
 {
     s->result->end_ns = ns_now();
     int rc = s->options.json ? report_json(stdout, s->result)
-                             : report_text(stdout, s->result, s->text_style);
+                             : report_text_end(stdout, s->result, s->text_style);
     if (rc != 0 || fflush(stdout) != 0) {
         log_error(&s->log, "cannot write the result: %s", strerror(errno));
         return EXIT_CODE_INTERNAL;

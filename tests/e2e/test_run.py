@@ -21,6 +21,15 @@ class Run(Case):
             self.assertEqual(process.code, code, process.describe())
         return json.loads(process.out)
 
+    def node_down_file(self):
+        """node 1 goes down for 3 s; the recovery is long enough for a busy machine to calm down."""
+        path = os.path.join(self.temp_dir(), "node-down.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("name: node-down\ndescription: node 1 goes down\n"
+                       "phases: {baseline: 3s, fault: 3s, recovery: 9s}\n"
+                       "steps:\n- {target: node 1, proxy: down}\n")
+        return path
+
     def started(self, *args):
         """A run that is under way: the process, after its addresses were announced."""
         process = self.start(*LIGHT, *args)
@@ -50,7 +59,7 @@ class Verdicts(Run):
         self.assertAlmostEqual(sum(n["key_share_ratio"] for n in result["nodes"]), 1, places=3)
 
     def test_a_node_that_goes_down_is_lost_alone_and_comes_back(self):
-        result = self.result_of("-scenario", "single-node-failure", "-duration", "9s", code=0)
+        result = self.result_of("-scenario", self.node_down_file(), "-runs", "1", code=0)
         run = result["runs"][0]
         self.assertEqual([p["name"] for p in run["phases"]], ["baseline", "fault", "recovery"])
         fault = run["faults"][0]
@@ -64,8 +73,8 @@ class Verdicts(Run):
         self.assertEqual(run["phases"][0]["counts"]["failed"], 0)
 
     def test_brief_packet_drop_delays_and_recovers(self):
-        result = self.result_of("-scenario", "brief-packet-drop", "-duration", "9s", "-timeout",
-                                "2s", code=0)
+        result = self.result_of("-scenario", "brief-packet-drop", "-duration", "15s", "-timeout",
+                                "5s", code=0)
         run = result["runs"][0]
         victims = run["faults"][0]["victims"]
         self.assertGreater(victims["chunks"], 0)
@@ -92,7 +101,7 @@ class Verdicts(Run):
         path = os.path.join(self.temp_dir(), "mine.yaml")
         with open(path, "w", encoding="utf-8") as file:
             file.write("name: mine\ndescription: mine\n"
-                       "phases: {baseline: 2s, fault: 1s, recovery: 2s}\n"
+                       "phases: {baseline: 2s, fault: 1s, recovery: 6s}\n"
                        "steps:\n- {target: node 2, toxic: latency, attributes: {latency: 30}}\n")
         result = self.result_of("-scenario", path, "-runs", "1", code=0)
         self.assertEqual(result["runs"][0]["scenario"], "mine")
@@ -129,8 +138,8 @@ class Ending(Run):
         process.kill()  # the harness finds what is left
 
     def test_two_runs_at_once_do_not_disturb_each_other(self):
-        runs = [self.start(*LIGHT, "-scenario", "single-node-failure", "-duration", "9s")
-                for _ in range(2)]
+        file = self.node_down_file()
+        runs = [self.start(*LIGHT, "-scenario", file, "-runs", "1") for _ in range(2)]
         self.assertEqual([p.wait(60.0) for p in runs], [0, 0],
                          "\n".join(p.describe() for p in runs))
 
