@@ -33,6 +33,7 @@ static const struct {
     [FLAG_DURATION] = {"duration", "a duration like 250ms, 10s or 1m30s"},
     [FLAG_SIZE] = {"size", "a size like 512, 64KB or 1.5MB"},
     [FLAG_CHOICE] = {"name", "one of the names"},
+    [FLAG_LIST] = {"text", "a text"},
 };
 
 static const char *limit_text(const struct flag *f, double limit, char buf[static VALUE_TEXT_SIZE])
@@ -193,6 +194,15 @@ static int set_choice(const struct flag *f, const char *text, struct err *err)
     return -1;
 }
 
+static int add_to_list(const struct flag *f, const char *text, struct err *err)
+{
+    struct flag_list *list = f->target;
+    if (list->count == FLAG_LIST_MAX)
+        return err_set(err, "flag -%s is given more than %d times", f->name, FLAG_LIST_MAX);
+    list->items[list->count++] = text;
+    return 0;
+}
+
 int flag_set(const struct flag *f, const char *text, struct err *err)
 {
     switch (f->kind) {
@@ -204,6 +214,7 @@ int flag_set(const struct flag *f, const char *text, struct err *err)
     case FLAG_DURATION: return set_duration(f, text, err);
     case FLAG_SIZE: return set_size(f, text, err);
     case FLAG_CHOICE: return set_choice(f, text, err);
+    case FLAG_LIST: return add_to_list(f, text, err);
     }
     assert(false); /* the table names no known kind */
     return -1;

@@ -23,6 +23,14 @@ enum flag_kind {
     FLAG_DURATION, /* target: ns_t; see base/duration.h */
     FLAG_SIZE,   /* target: uint64_t bytes; 64, 64k, 64KB, 1.5MiB: every unit is a power of 1024 */
     FLAG_CHOICE, /* target: int, the index into `choices` */
+    FLAG_LIST,   /* target: struct flag_list; every use of the flag adds a text */
+};
+
+#define FLAG_LIST_MAX 64
+
+struct flag_list {
+    const char *items[FLAG_LIST_MAX]; /* borrowed from argv */
+    size_t count;
 };
 
 struct flag {
