@@ -220,6 +220,15 @@ int flag_set(const struct flag *f, const char *text, struct err *err)
     return -1;
 }
 
+static void list_text(const struct flag_list *list, char *text, size_t size)
+{
+    size_t used = 0;
+    snprintf(text, size, "%s", "");
+    for (size_t i = 0; i < list->count && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? "," : "", list->items[i]);
+}
+
 const char *flag_value_text(const struct flag *f, char *text, size_t size)
 {
     char duration[DURATION_TEXT_SIZE];
@@ -238,6 +247,7 @@ const char *flag_value_text(const struct flag *f, char *text, size_t size)
         snprintf(text, size, "%s", duration_text(*(ns_t *)f->target, duration));
         break;
     case FLAG_CHOICE: snprintf(text, size, "%s", f->choices[*(int *)f->target]); break;
+    case FLAG_LIST: list_text(f->target, text, size); break;
     }
     return text;
 }

@@ -79,7 +79,10 @@ enum flag_result flag_parse(const struct flag *table, int argc, char *const *arg
 /* Sets one flag from its text, with the same checks and messages. Returns 0 or -1. */
 int flag_set(const struct flag *flag, const char *text, struct err *err);
 
-/* The target's present value as flag_set() would read it; a NULL string is "". Returns `text`. */
+/*
+ * The target's present value as flag_set() would read it; a NULL string is "", and a list is joined
+ * with commas. Returns `text`.
+ */
 const char *flag_value_text(const struct flag *flag, char *text, size_t size);
 
 /* Examples first, then the flags by group in table order, with their defaults. */

@@ -252,14 +252,17 @@ static void a_list_keeps_every_use_up_to_its_limit(void **state)
     (void)state;
     struct flag_list list = {.count = 0};
     const struct flag table[] = {{.name = "a", .kind = FLAG_LIST, .target = &list}, {.name = NULL}};
-    char *argv[] = {"x", "-a", "one", "--a=two", "operand"};
+    const char *argv[] = {"x", "-a", "one", "--a=two", "operand"};
     struct err err;
     int operand;
-    assert_int_equal(flag_parse(table, 5, argv, &operand, &err), FLAG_OK);
+    assert_int_equal(flag_parse(table, 5, (char *const *)argv, &operand, &err), FLAG_OK);
     assert_int_equal(operand, 4);
     assert_int_equal(list.count, 2);
     assert_string_equal(list.items[0], "one");
     assert_string_equal(list.items[1], "two");
+    char text[16];
+    assert_string_equal(flag_value_text(&table[0], text, sizeof text), "one,two");
+    assert_string_equal(flag_value_text(&table[0], text, 5), "one,");
     while (list.count < FLAG_LIST_MAX)
         assert_int_equal(flag_set(&table[0], "more", &err), 0);
     assert_int_equal(flag_set(&table[0], "more", &err), -1);
