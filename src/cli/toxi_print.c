@@ -90,11 +90,11 @@ const char *toxi_number_text(double value, char out[static TOXI_NUMBER_SIZE])
         snprintf(out, TOXI_NUMBER_SIZE, "%.*e", digits - 1, value);
     while (strtod(out, NULL) != value && digits++ < 17);
     const char *e = strchr(out, 'e');
-    int exponent = e != NULL ? atoi(e + 1) : 0;
+    long exponent = e != NULL ? strtol(e + 1, NULL, 10) : 0;
     if (exponent < -4 || exponent >= 6)
         return out;
-    int decimals = digits - 1 - exponent;
-    snprintf(out, TOXI_NUMBER_SIZE, "%.*f", decimals > 0 ? decimals : 0, value);
+    long decimals = digits - 1 - exponent;
+    snprintf(out, TOXI_NUMBER_SIZE, "%.*f", decimals > 0 ? (int)decimals : 0, value);
     return out;
 }
 
