@@ -26,18 +26,21 @@ struct proxy_table {
 static int get_proxies(struct toxi *t, struct proxy_table *out, int *result, struct err *err)
 {
     size_t room = PROXIES_FIRST;
+    size_t count = 0;
     out->items = NULL;
     for (int i = 0; i < LIST_TRIES; i++) {
         free(out->items);
         out->items = calloc(room, sizeof out->items[0]);
-        if (out->items == NULL)
-            return err_set(err, "out of memory");
-        *result = apiclient_list(t->client, out->items, room, &out->count, err);
-        if (*result != APICLIENT_OK || out->count <= room)
+        if (out->items == NULL) {
+            err_set(err, "out of memory");
+            return -1;
+        }
+        *result = apiclient_list(t->client, out->items, room, &count, err);
+        out->count = count < room ? count : room;
+        if (*result != APICLIENT_OK || count <= room)
             return 0;
-        room = out->count;
+        room = count;
     }
-    out->count = room;
     return 0;
 }
 
@@ -137,18 +140,21 @@ struct toxic_list {
 static int get_toxics(struct toxi *t, struct toxic_list *out, int *result, struct err *err)
 {
     size_t room = TOXICS_FIRST;
+    size_t count = 0;
     out->items = NULL;
     for (int i = 0; i < LIST_TRIES; i++) {
         free(out->items);
         out->items = calloc(room, sizeof out->items[0]);
-        if (out->items == NULL)
-            return err_set(err, "out of memory");
-        *result = apiclient_toxics(t->client, t->options.proxy, out->items, room, &out->count, err);
-        if (*result != APICLIENT_OK || out->count <= room)
+        if (out->items == NULL) {
+            err_set(err, "out of memory");
+            return -1;
+        }
+        *result = apiclient_toxics(t->client, t->options.proxy, out->items, room, &count, err);
+        out->count = count < room ? count : room;
+        if (*result != APICLIENT_OK || count <= room)
             return 0;
-        room = out->count;
+        room = count;
     }
-    out->count = room;
     return 0;
 }
 
@@ -207,7 +213,7 @@ static void print_inspection(const struct toxi *t, const struct apiclient_proxy 
 
 int toxi_inspect(struct toxi *t)
 {
-    struct apiclient_proxy proxy;
+    struct apiclient_proxy proxy = {.enabled = false};
     struct toxic_list list;
     struct err err;
     int result = APICLIENT_REFUSED;
@@ -244,7 +250,7 @@ int toxi_create(struct toxi *t)
 
 int toxi_toggle(struct toxi *t)
 {
-    struct apiclient_proxy proxy;
+    struct apiclient_proxy proxy = {.enabled = false};
     struct err err;
     int code = get_proxy(t, &proxy);
     if (code != TOXI_EXIT_OK)
@@ -263,7 +269,7 @@ int toxi_toggle(struct toxi *t)
 
 int toxi_delete(struct toxi *t)
 {
-    struct apiclient_proxy proxy;
+    struct apiclient_proxy proxy = {.enabled = false};
     struct err err;
     int code = get_proxy(t, &proxy);
     if (code != TOXI_EXIT_OK)
@@ -311,7 +317,7 @@ static void print_stats(const struct toxi *t, const struct apiclient_stats *s)
 
 int toxi_stats(struct toxi *t)
 {
-    struct apiclient_proxy proxy;
+    struct apiclient_proxy proxy = {.enabled = false};
     struct apiclient_stats *stats = calloc(1, sizeof *stats);
     struct err err;
     if (stats == NULL)

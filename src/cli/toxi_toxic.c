@@ -110,12 +110,12 @@ static int read_values(const struct toxi *t, double absent, struct attributes *a
                        struct apiclient_toxic *out)
 {
     const struct toxi_options *o = &t->options;
+    a->count = 0;
+    a->used = 0;
     out->toxicity = absent;
     if (*o->toxicity != '\0' &&
         (!read_number(o->toxicity, &out->toxicity) || out->toxicity < 0 || out->toxicity > 1))
         return toxi_fail(t, "toxicity should be a float between 0 and 1.");
-    a->count = 0;
-    a->used = 0;
     for (size_t i = 0; i < o->attributes.count; i++)
         if (read_list(a, o->attributes.items[i]) != 0)
             return toxi_fail(t, "Too many attributes: at most %d, %d bytes together.",
