@@ -400,7 +400,7 @@ int run_cmd_main(int argc, char **argv)
         else
             code = set_up_and_run(s, &err);
         if (code != EXIT_CODE_PASSED && err.text[0] != '\0')
-            log_error(&s->log, "%s", err.text);
+            fprintf(stderr, "memchaos: %s\n", err.text);
     }
     job_end(s);
     return code;

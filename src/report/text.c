@@ -373,6 +373,7 @@ int report_text(FILE *out, const struct result *r, struct report_style style)
 int report_text_end(FILE *out, const struct result *r, struct report_style style)
 {
     struct writer w = {out, r, style};
+    fputc('\n', out);
     write_head(&w);
     write_overview(&w);
     write_foot(&w);
