@@ -249,7 +249,7 @@ class Toxics(Cli):
         self.ok("toxic", "add", "-t", "packet_loss", "-a", "loss_rate=0.1,correlation=0.00001",
                 "p1")
         self.inspected(line("packet_loss_downstream", "packet_loss", "downstream", "1.00",
-                            "correlation=1e-05", "loss_rate=0.1"))
+                            "correlation=1e-05", "loss_rate=0.1", "rtt=1"))
 
     def test_inspect_shows_upstream_first_and_more_than_a_few(self):
         for i in range(40):

@@ -161,9 +161,10 @@ static void shows_toxics_with_every_attribute(void **state)
     assert_string_equal(t.name, "packet_loss_downstream");
     assert_string_equal(t.stream, "downstream");
     assert_true(t.toxicity == 1);
-    assert_int_equal(t.attribute_count, 2);
+    assert_int_equal(t.attribute_count, 3);
     assert_attribute(&t, 0, "correlation", 0);
     assert_attribute(&t, 1, "loss_rate", 0.25);
+    assert_attribute(&t, 2, "rtt", 1);
 
     toxic = (struct apiclient_toxic){.type = "noop", .stream = "UpStream", .toxicity = 0.5};
     assert_int_equal(apiclient_toxic_add_view(c, "p", &toxic, &t, &err), 0);
