@@ -222,6 +222,14 @@ static uint64_t run_seed(const struct job *s, uint64_t index)
     return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
 }
 
+/* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
+ * those before it. */
+static bool is_normal_end(const struct job *s, const struct run_result *run)
+{
+    return s->options.runs == 0 && s->options.duration_ns == 0 &&
+           run->verdict == VERDICT_INTERRUPTED && s->result->run_count > 0;
+}
+
 static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
                         uint64_t index, struct err *err)
 {
@@ -262,7 +270,10 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
     }
-    result_add_run(s->result, run);
+    if (is_normal_end(s, run))
+        run_result_free(run);
+    else
+        result_add_run(s->result, run);
     return 0;
 }
 
@@ -328,17 +339,6 @@ static int job_begin(struct job *s, struct err *err)
     return result_begin(s, err);
 }
 
-/* In continuous mode Ctrl-C is the normal end, and the runs that were completed decide. */
-static int exit_code(const struct job *s)
-{
-    const struct result *r = s->result;
-    bool continuous = s->options.runs == 0 && s->options.duration_ns == 0;
-    enum verdict verdict = r->verdict;
-    if (continuous && verdict == VERDICT_INTERRUPTED && r->verdicts[VERDICT_PASSED] > 0)
-        verdict = VERDICT_PASSED;
-    return verdict_exit_code(verdict);
-}
-
 static int job_report(struct job *s)
 {
     s->result->end_ns = ns_now();
@@ -348,7 +348,7 @@ static int job_report(struct job *s)
         log_error(&s->log, "cannot write the result: %s", strerror(errno));
         return EXIT_CODE_INTERNAL;
     }
-    return exit_code(s);
+    return verdict_exit_code(s->result->verdict);
 }
 
 static void job_end(struct job *s)

@@ -133,6 +133,16 @@ class Ending(Run):
         self.assertLess(time.monotonic() - begin, 1.0 * max(TIME_FACTOR, 2))
         self.assertEqual(json.loads(process.out)["verdict"], "interrupted")
 
+    def test_continuous_mode_ends_with_the_verdict_of_what_was_completed(self):
+        path = os.path.join(self.temp_dir(), "calm.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("name: calm\ndescription: no fault\nphases: {baseline: 2s}\n")
+        process = self.started("-scenario", path)
+        self.until(lambda: process.out.count("calm (2.00 s): passed") >= 2, "two runs have passed",
+                   30.0)
+        self.assertEqual(process.stop(), 0)
+        self.assertIn("verdict: passed", process.out)
+
     def test_sigkill_leaves_no_node(self):
         process = self.started("-scenario", "healthy", "-duration", "60s")
         process.kill()  # the harness finds what is left
