@@ -592,8 +592,8 @@ static void a_timeout_after_a_long_wait_for_a_connection_does_not_count(void **s
     assert_non_null(client);
     memcached_pause(&server);
     /* The second gets the only connection when the first has timed out, with little time left. */
-    struct timed_get first = {.client = client, .deadline = mcm_after(1000 * MS)};
-    struct timed_get second = {.client = client, .deadline = first.deadline + 200 * MS};
+    struct timed_get first = {.client = client, .deadline = mcm_after(2000 * MS)};
+    struct timed_get second = {.client = client, .deadline = first.deadline + 900 * MS};
     pthread_t threads[2];
     pthread_create(&threads[0], NULL, run_timed_get, &first);
     await_blocked(client, 1, 0);
