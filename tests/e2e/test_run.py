@@ -21,14 +21,17 @@ class Run(Case):
             self.assertEqual(process.code, code, process.describe())
         return json.loads(process.out)
 
+    def scenario_file(self, name, rest):
+        path = os.path.join(self.temp_dir(), name + ".yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"name: {name}\ndescription: for a test\n{rest}")
+        return path
+
     def node_down_file(self):
         """node 1 goes down for 3 s; the recovery is long enough for a busy machine to calm down."""
-        path = os.path.join(self.temp_dir(), "node-down.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("name: node-down\ndescription: node 1 goes down\n"
-                       "phases: {baseline: 3s, fault: 3s, recovery: 9s}\n"
-                       "steps:\n- {target: node 1, proxy: down}\n")
-        return path
+        return self.scenario_file("node-down",
+                                  "phases: {baseline: 3s, fault: 3s, recovery: 9s}\n"
+                                  "steps:\n- {target: node 1, proxy: down}\n")
 
     def started(self, *args):
         """A run that is under way: the process, after its addresses were announced."""
@@ -98,11 +101,9 @@ class Verdicts(Run):
         self.assertRegex(process.out, r"node\d .*killed by signal 9")
 
     def test_scenarios_of_the_user_run_without_recompiling(self):
-        path = os.path.join(self.temp_dir(), "mine.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("name: mine\ndescription: mine\n"
-                       "phases: {baseline: 2s, fault: 1s, recovery: 6s}\n"
-                       "steps:\n- {target: node 2, toxic: latency, attributes: {latency: 30}}\n")
+        path = self.scenario_file("mine", "phases: {baseline: 2s, fault: 1s, recovery: 6s}\n"
+                                  "steps:\n- {target: node 2, toxic: latency,"
+                                  " attributes: {latency: 30}}\n")
         result = self.result_of("-scenario", path, "-runs", "1", code=0)
         self.assertEqual(result["runs"][0]["scenario"], "mine")
         self.assertEqual(result["runs"][0]["faults"][0]["node"], "node2")
@@ -134,9 +135,7 @@ class Ending(Run):
         self.assertEqual(json.loads(process.out)["verdict"], "interrupted")
 
     def test_continuous_mode_ends_with_the_verdict_of_what_was_completed(self):
-        path = os.path.join(self.temp_dir(), "calm.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("name: calm\ndescription: no fault\nphases: {baseline: 2s}\n")
+        path = self.scenario_file("calm", "phases: {baseline: 2s}\n")
         process = self.started("-scenario", path)
         self.until(lambda: process.out.count("calm (2.00 s): passed") >= 2, "two runs have passed",
                    30.0)
@@ -204,10 +203,8 @@ class BadInput(Run):
                 self.assert_refused(2, words, *args)
 
     def test_a_bad_scenario_file_is_named_with_its_place(self):
-        path = os.path.join(self.temp_dir(), "bad.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("name: x\ndescripton: y\n")
-        self.assert_refused(104, [path + ":2:1", "did you mean \"description\""], "-scenario", path)
+        path = self.scenario_file("bad", "descripton: y\n")
+        self.assert_refused(104, [path + ":3:1", "did you mean \"description\""], "-scenario", path)
 
     def test_an_unreachable_server_is_named(self):
         address = f"127.0.0.1:{self.free_port()}"
