@@ -4,8 +4,10 @@
 #define MCMETA_MCMETA_H
 
 #include <mcmeta/breaker.h>
+#include <mcmeta/cancel.h>
 #include <mcmeta/client.h>
 #include <mcmeta/export.h>
+#include <mcmeta/loop.h>
 #include <mcmeta/selector.h>
 #include <mcmeta/types.h>
 

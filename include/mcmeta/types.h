@@ -75,6 +75,7 @@ enum mcm_count {
     X(E_SYSTEM, "system", LOCAL, EXCLUDED, "the system refused a socket")                          \
     X(E_CANCELLED, "cancelled", STOPPED, EXCLUDED, "the call was interrupted")                     \
     X(E_SHUTDOWN, "shutdown", STOPPED, EXCLUDED, "the client is being closed")                     \
+    X(E_FORKED, "forked", STOPPED, EXCLUDED, "the client belongs to the parent process")           \
     X(E_BREAKER_OPEN, "breaker_open", REFUSED, NONE, "the circuit breaker is open")                \
     X(E_BREAKER_BUSY, "breaker_busy", REFUSED, NONE,                                               \
       "the circuit breaker is half-open and its trial requests are in flight")                     \

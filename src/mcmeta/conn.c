@@ -316,13 +316,18 @@ unsigned mcm_conn_read_target(const struct mcm_conn *conn, void *spill, size_t s
 
 void mcm_conn_fed(struct mcm_conn *conn, const void *spill, size_t size)
 {
-    const char *data = spill;
     if (conn->first != NULL && conn->phase == MCM_CONN_VALUE && keeps_value(conn->first)) {
         uint64_t left = conn->first->value_size - conn->value_got;
         size_t direct = size < left ? size : (size_t)left;
         value_arrived(conn, direct);
         size -= direct;
     }
+    mcm_conn_feed(conn, spill, size);
+}
+
+void mcm_conn_feed(struct mcm_conn *conn, const void *received, size_t size)
+{
+    const char *data = received;
     while (size > 0 && !conn->broken) {
         size_t used = 0;
         if (conn->first == NULL) {
@@ -339,6 +344,24 @@ void mcm_conn_fed(struct mcm_conn *conn, const void *spill, size_t size)
         data += used;
         size -= used;
     }
+}
+
+void mcm_conn_replace(struct mcm_conn *conn, struct mcm_op *op, struct mcm_op *heir)
+{
+    assert(op->bytes_sent == op->bytes_total && op->outcome == MCM_OUTCOME_COUNT);
+    struct mcm_op **place = &conn->first, *previous = NULL;
+    while (*place != op) {
+        previous = *place;
+        place = &previous->next;
+    }
+    *heir = *op;
+    /* Without a buffer the rest of a value is counted and dropped. */
+    heir->buffer = op->command == MCM_COMMAND_ARITH ? heir->digits : NULL;
+    heir->buffer_size = op->command == MCM_COMMAND_ARITH ? sizeof(heir->digits) : 0;
+    *place = heir;
+    if (conn->last == op)
+        conn->last = heir;
+    op->next = NULL;
 }
 
 struct mcm_op *mcm_conn_next_done(struct mcm_conn *conn)

@@ -97,6 +97,15 @@ unsigned mcm_conn_read_target(const struct mcm_conn *conn, void *spill, size_t s
 /* `size` bytes were received into the pieces of read_target(), which was called with this spill. */
 void mcm_conn_fed(struct mcm_conn *conn, const void *spill, size_t size);
 
+/* As mcm_conn_fed(), with all bytes in `data`: the caller did not ask where to put them. */
+void mcm_conn_feed(struct mcm_conn *conn, const void *data, size_t size);
+
+/*
+ * Puts `heir` in the place of `op`, which was sent whole and is not done: the rest of the answer
+ * goes to it and the caller may free `op`. What was kept of a value is lost.
+ */
+void mcm_conn_replace(struct mcm_conn *conn, struct mcm_op *op, struct mcm_op *heir);
+
 /* The connection is lost or given up: every operation that is not done ends with `outcome`. */
 void mcm_conn_fail(struct mcm_conn *conn, enum mcm_outcome outcome, int sys_errno);
 
