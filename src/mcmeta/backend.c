@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "mcmeta/shared.h"
+#include "mcmeta/token.h"
 
 int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_config *config)
 {
@@ -34,6 +36,10 @@ int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_confi
     }
     for (unsigned i = 0; i < backend->link_count; i++)
         backend->links[i].fd = -1;
+    if (mcm_shared_init(backend, config->lane_count, config->lane_in_flight_max) != 0) {
+        mcm_backend_deinit(backend);
+        return -1;
+    }
     return 0;
 }
 
@@ -72,6 +78,7 @@ static void locked_release(struct mcm_backend *backend, struct mcm_pool_slot *sl
 
 void mcm_backend_deinit(struct mcm_backend *backend)
 {
+    mcm_shared_deinit(backend);
     if (backend->pool != NULL) {
         mcm_pool_close(backend->pool);
         struct mcm_pool_check check;
@@ -133,11 +140,10 @@ static bool must_stop(const struct mcm_backend *backend)
 /* Also when calls may run again by now: an interruption ends all that were in progress. */
 static bool is_stopped(const struct mcm_backend *backend, const struct mcm_lease *lease)
 {
-    return lease->stopped || must_stop(backend);
+    return lease->stopped || must_stop(backend) || mcm_cancel_is_due();
 }
 
-/* Of a call that was told to stop. */
-static enum mcm_outcome stop_outcome(const struct mcm_backend *backend)
+enum mcm_outcome mcm_backend_stop_outcome(const struct mcm_backend *backend)
 {
     return atomic_load(backend->stop) == MCM_STOP_SHUTDOWN ? MCM_E_SHUTDOWN : MCM_E_CANCELLED;
 }
@@ -182,11 +188,11 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
     struct mcm_sleeper *sleeper = waiter->owner;
     locked_add_sleeper(backend, sleeper);
     while (waiter->verdict == MCM_POOL_WAIT) {
-        if (sleeper->stopped || ns_now() >= deadline) {
+        if (sleeper->stopped || mcm_cancel_is_due() || ns_now() >= deadline) {
             mcm_pool_cancel(backend->pool, waiter, ns_now());
             break;
         }
-        ns_t until = ns_min(deadline, mcm_pool_deadline(backend->pool));
+        ns_t until = mcm_cancel_bound(ns_min(deadline, mcm_pool_deadline(backend->pool)), ns_now());
         if (until == NS_NEVER) {
             pthread_cond_wait(&sleeper->wake, &backend->lock);
         } else {
@@ -261,7 +267,7 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
         if (outcome == MCM_OK || outcome == MCM_E_CONNECT_TIMEOUT)
             break;
     }
-    return is_stopped(backend, lease) ? stop_outcome(backend) : outcome;
+    return is_stopped(backend, lease) ? mcm_backend_stop_outcome(backend) : outcome;
 }
 
 /* What the end of a dial means for the pool: only the server's own failures count. */
@@ -280,7 +286,7 @@ static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *leas
     pthread_mutex_lock(&backend->lock);
     struct mcm_link *link = lease->link;
     if (link->stopped)
-        outcome = stop_outcome(backend);
+        outcome = mcm_backend_stop_outcome(backend);
     if (outcome == MCM_OK) {
         lease->slot->conn = link;
         link->used = false;
@@ -311,10 +317,10 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
         if (verdict == MCM_POOL_DIAL)
             return dial(backend, lease, deadline);
         if (verdict != MCM_POOL_GOT)
-            return is_stopped(backend, lease) ? stop_outcome(backend) : refusal_outcome(verdict);
+            return is_stopped(backend, lease) ? mcm_backend_stop_outcome(backend) : refusal_outcome(verdict);
         if (is_stopped(backend, lease)) {
             give_back(backend, lease, MCM_POOL_KEEP_UNUSED);
-            return stop_outcome(backend);
+            return mcm_backend_stop_outcome(backend);
         }
         if (ns_now() - lease->slot->used_ns < idle_ns || mcm_socket_is_quiet(lease->link->fd))
             return MCM_OK;
@@ -331,6 +337,11 @@ void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease)
     bool keep = mcm_conn_is_reusable(&link->conn) && !link->stopped;
     locked_release(backend, lease->slot, keep ? MCM_POOL_KEEP : MCM_POOL_DESTROY_BROKEN);
     pthread_mutex_unlock(&backend->lock);
+}
+
+void mcm_backend_discard(struct mcm_backend *backend, struct mcm_lease *lease)
+{
+    give_back(backend, lease, MCM_POOL_DESTROY_STALE);
 }
 
 /* Pings a connection that maintenance has taken out of the pool. */
@@ -398,6 +409,7 @@ bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *n
 
 void mcm_backend_stop(struct mcm_backend *backend)
 {
+    mcm_shared_stop(backend);
     pthread_mutex_lock(&backend->lock);
     for (unsigned i = 0; i < backend->link_count; i++) {
         struct mcm_link *link = &backend->links[i];

@@ -45,6 +45,8 @@ struct mcm_backend_config {
     bool verify;
     uint64_t seed;
     const atomic_int *stop; /* an enum mcm_stop */
+    unsigned lane_count;    /* 0: exclusive connections only */
+    unsigned lane_in_flight_max;
 };
 
 struct mcm_backend {
@@ -60,6 +62,8 @@ struct mcm_backend {
     unsigned link_count;
     struct mcm_sleeper *sleepers;
     struct rng rng;
+    struct mcm_shared *lanes; /* NULL: exclusive connections only */
+    unsigned lane_count;
 
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
@@ -98,6 +102,12 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
 
 /* Gives the connection back; whether it is kept is seen from its state. */
 void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease);
+
+/* Gives back a connection that was found dead before it was used. */
+void mcm_backend_discard(struct mcm_backend *backend, struct mcm_lease *lease);
+
+/* MCM_E_SHUTDOWN or MCM_E_CANCELLED, of a call that was told to stop. */
+enum mcm_outcome mcm_backend_stop_outcome(const struct mcm_backend *backend);
 
 /*
  * One step of maintenance: closes expired connections, then pings at most one. True when there is

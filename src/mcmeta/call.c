@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "mcmeta/shared.h"
 
 static void report_transition(const struct mcm_client *client, unsigned server,
                               const struct mcm_breaker_transition *moved, enum mcm_outcome outcome)
@@ -47,10 +48,35 @@ struct attempt {
     bool may_repeat; /* repeating cannot do harm twice */
 };
 
+static bool takes_lane(const struct mcm_client *client, const struct mcm_backend *backend,
+                       const struct mcm_op *op)
+{
+    return backend->lane_count > 0 && op->value.size <= client->lane_store_max &&
+           op->buffer_size <= client->lane_fetch_max;
+}
+
+/* One attempt on a shared connection. */
+static struct attempt attempt_shared(struct mcm_backend *backend, const struct mcm_request *request,
+                                     struct mcm_op *op, mcm_ns idle_check, mcm_ns deadline,
+                                     struct mcm_result *result)
+{
+    struct mcm_shared_end end = mcm_shared_run(backend, request, op, idle_check, deadline);
+    result->waited_ns += end.waited_ns;
+    copy_answer(result, op);
+    bool may_repeat = op->command == MCM_COMMAND_GET || op->bytes_sent == 0;
+    return (struct attempt){
+        .outcome = end.outcome,
+        .died_idle = end.lost && !op->answer_begun && (end.was_idle || may_repeat),
+        .may_repeat = may_repeat,
+    };
+}
+
 static struct attempt attempt_call(struct mcm_client *client, struct mcm_backend *backend,
                                    const struct mcm_request *request, struct mcm_op *op,
                                    mcm_ns idle_check, mcm_ns deadline, struct mcm_result *result)
 {
+    if (takes_lane(client, backend, op))
+        return attempt_shared(backend, request, op, idle_check, deadline, result);
     struct attempt attempt = {0};
     struct mcm_lease lease = {0};
     attempt.outcome = mcm_backend_acquire(backend, &lease, idle_check, deadline);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Cancellation tokens: a flag for those who look, an eventfd for those who wait. */
-#include "mcmeta/cancel.h"
+#include "mcmeta/token.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -65,6 +65,21 @@ static struct mcm_pool_config pool_config(const struct mcm_client_config *config
     };
 }
 
+static int check_lanes(const struct mcm_client_config *config, char *error, size_t error_size)
+{
+    if (config->mode == MCM_MODE_EXCLUSIVE)
+        return 0;
+    if (config->mode != MCM_MODE_SHARED)
+        return refuse(error, error_size, "mode is neither exclusive nor shared");
+    if (config->lanes == 0 || config->lanes > MCM_LANES_MAX)
+        return refuse(error, error_size, "lanes must be 1 to %d", MCM_LANES_MAX);
+    if (config->lanes >= config->connections_max)
+        return refuse(error, error_size, "connections_max must be larger than lanes");
+    if (config->lane_in_flight_max == 0)
+        return refuse(error, error_size, "lane_in_flight_max must be at least 1");
+    return 0;
+}
+
 static int check_config(const struct mcm_client_config *config, char *error, size_t error_size)
 {
     if (config->size != sizeof(*config))
@@ -74,6 +89,8 @@ static int check_config(const struct mcm_client_config *config, char *error, siz
         return refuse(error, error_size, "connections_max must be at least 1");
     if (config->value_size_max > MCM_RESPONSE_VALUE_MAX)
         return refuse(error, error_size, "value_size_max must be at most 1 GiB");
+    if (check_lanes(config, error, error_size) != 0)
+        return -1;
     struct mcm_pool_config pool = pool_config(config);
     const char *problem = mcm_pool_config_error(&pool);
     if (problem == NULL && config->breaker != NULL)
@@ -118,9 +135,11 @@ static int make_backends(struct mcm_client *client, const struct mcm_client_conf
             .pool = &pool,
             .breaker = config->breaker,
             .connect_timeout = config->connect_timeout,
-            .verify = config->verify,
+            .verify = config->verify || config->mode == MCM_MODE_SHARED,
             .seed = config->seed + i * UINT64_C(0x9e3779b97f4a7c15),
             .stop = &client->stop,
+            .lane_count = config->mode == MCM_MODE_SHARED ? config->lanes : 0,
+            .lane_in_flight_max = config->lane_in_flight_max,
         };
         if (mcm_backend_init(&client->backends[i], &backend) != 0)
             return refuse(error, error_size, "out of memory");
@@ -154,6 +173,8 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
     }
     client->value_size_max = config->value_size_max;
     client->idle_check = config->idle_check;
+    client->lane_store_max = config->lane_store_max;
+    client->lane_fetch_max = config->lane_fetch_max;
     client->health_timeout =
         config->health_timeout > 0 ? config->health_timeout : HEALTH_TIMEOUT_DEFAULT;
     client->maintenance_period = maintenance_period(config);

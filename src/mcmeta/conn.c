@@ -38,6 +38,7 @@ void mcm_op_init(struct mcm_op *op, const struct mcm_request *request, void *buf
                  size_t buffer_size)
 {
     op->next = NULL;
+    op->owner = NULL;
     op->command = request->command;
     op->wants_value = request->flags & MCM_REQUEST_VALUE;
     op->value = request->command == MCM_COMMAND_SET ? request->value : (struct mcm_slice){0};

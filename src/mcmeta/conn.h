@@ -25,6 +25,7 @@
 /* One request and its answer. Filled by mcm_op_init(), read after it is done. */
 struct mcm_op {
     struct mcm_op *next; /* the connection's */
+    void *owner;         /* of whoever submits it; not looked at here */
 
     enum mcm_command command;
     bool wants_value;

@@ -11,6 +11,8 @@ struct mcm_client {
     struct mcm_selector *selector;
     size_t value_size_max;
     mcm_ns idle_check;
+    size_t lane_store_max;
+    size_t lane_fetch_max;
     mcm_ns health_timeout;
     mcm_ns maintenance_period; /* the longest time between two rounds */
     mcm_breaker_event_fn on_breaker;

@@ -6,10 +6,13 @@
 #include "mcmeta/handle.h"
 
 #include "base/time.h"
+#include "mcmeta/shared.h"
 
 mcm_ns mcm_client_maintain(struct mcm_client *client)
 {
     ns_t next = ns_add(ns_now(), client->maintenance_period);
+    for (unsigned i = 0; i < client->backend_count; i++)
+        mcm_shared_maintain(&client->backends[i]);
     bool more = true;
     while (more) {
         more = false;

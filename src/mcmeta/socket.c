@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "mcmeta/token.h"
 
 /* A blocking recv() returns after this; it is used when at least twice as much time is left, which
  * covers the kernel's rounding up to a timer tick. */
@@ -37,25 +38,46 @@ int mcm_socket_new(const struct mcm_address *address, unsigned index)
     return fd;
 }
 
-/* Waits for events; 1, 0 when the deadline passed, -1 with errno. */
+/* Waits for events; 1, 0 when the deadline passed, -1 with errno: ECANCELED when the token of this
+ * thread was fired. */
 static int wait_for(int fd, short events, ns_t deadline)
 {
-    struct pollfd pollfd = {.fd = fd, .events = events};
+    const struct mcm_cancel *cancel = mcm_cancel_current();
+    struct pollfd polled[2] = {{.fd = fd, .events = events}, {.events = POLLIN}};
+    if (cancel != NULL)
+        polled[1].fd = mcm_cancel_fd(cancel);
     for (;;) {
         struct timespec left;
         if (deadline != NS_NEVER) {
             ns_t ns = deadline - ns_now();
             left = ns_to_timespec(ns > 0 ? ns : 0);
         }
-        int ready = ppoll(&pollfd, 1, deadline != NS_NEVER ? &left : NULL, NULL);
-        if (ready >= 0 || errno != EINTR)
-            return ready;
+        nfds_t count = cancel != NULL ? 2 : 1;
+        int ready = ppoll(polled, count, deadline != NS_NEVER ? &left : NULL, NULL);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready > 0 && polled[1].revents != 0) {
+            errno = ECANCELED;
+            return -1;
+        }
+        return ready > 0 ? 1 : ready;
     }
+}
+
+bool mcm_socket_may_block(mcm_ns now, mcm_ns until)
+{
+    return (until == NS_NEVER || until - now >= 2 * RECV_SLICE_NS) && mcm_cancel_current() == NULL;
+}
+
+int mcm_socket_wait(int fd, bool writes, mcm_ns until)
+{
+    return wait_for(fd, writes ? POLLIN | POLLOUT : POLLIN, until);
 }
 
 static enum mcm_outcome connect_outcome(int error)
 {
     switch (error) {
+    case ECANCELED: return MCM_E_CANCELLED;
     case ECONNREFUSED: return MCM_E_CONNECT_REFUSED;
     case ETIMEDOUT: return MCM_E_CONNECT_TIMEOUT;
     case EMFILE:
@@ -113,7 +135,7 @@ enum mcm_outcome mcm_socket_connect(int fd, const struct mcm_address *address, u
         int ready = atomic_load(stop) ? 1 : wait_for(fd, POLLOUT, deadline);
         error = ready > 0 ? 0 : ready == 0 ? ETIMEDOUT : errno;
     }
-    if (atomic_load(stop))
+    if (atomic_load(stop) || mcm_cancel_is_due())
         error = ECANCELED;
     if (error == 0)
         error = finish_connect(fd);
@@ -183,11 +205,11 @@ static bool send_some(int fd, struct mcm_conn *conn)
 static void wait_for_socket(int fd, struct mcm_conn *conn, ns_t deadline)
 {
     bool writes = conn->unsent != NULL;
-    int ready = wait_for(fd, writes ? POLLIN | POLLOUT : POLLIN, deadline);
+    int ready = mcm_socket_wait(fd, writes, deadline);
     if (ready == 0)
         mcm_conn_fail(conn, writes ? MCM_E_TIMEOUT_WRITE : MCM_E_TIMEOUT_READ, 0);
     else if (ready < 0)
-        mcm_conn_fail(conn, MCM_E_SYSTEM, errno);
+        mcm_conn_fail(conn, errno == ECANCELED ? MCM_E_CANCELLED : MCM_E_SYSTEM, errno);
 }
 
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
@@ -202,7 +224,7 @@ void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
                 receive_some(fd, conn, MSG_DONTWAIT);
             continue;
         }
-        if (deadline == NS_NEVER || deadline - ns_now() >= 2 * RECV_SLICE_NS) {
+        if (mcm_socket_may_block(deadline == NS_NEVER ? 0 : ns_now(), deadline)) {
             receive_some(fd, conn, 0);
             continue;
         }

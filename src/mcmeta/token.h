@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Tokens as the waits of the library see them. */
-#ifndef MCMETA_CANCEL_INTERNAL_H
-#define MCMETA_CANCEL_INTERNAL_H
+#ifndef MCMETA_TOKEN_H
+#define MCMETA_TOKEN_H
 
 #include <mcmeta/cancel.h>
 
