@@ -103,8 +103,8 @@ struct mcm_client_config {
     bool maintenance_thread;    /* do health checks and expiry in a thread of the client; else
                                    call mcm_client_maintain() */
 
-    /* Sharing, per server; only used in MCM_MODE_SHARED. A lane holds a connection of the pool while
-     * it is in use, so connections_max must exceed `lanes`. */
+    /* Sharing, per server; only used in MCM_MODE_SHARED. A lane holds a connection of the pool
+     * while it is in use, so connections_max must exceed `lanes`. */
     enum mcm_mode mode;
     unsigned lanes;              /* 1 to MCM_LANES_MAX; a thread keeps to one of them */
     unsigned lane_in_flight_max; /* requests sent but not answered, per lane; others wait */
@@ -122,16 +122,15 @@ struct mcm_client_config {
 
 #define MCM_SERVERS_MAX 1024
 
-#define MCM_CLIENT_CONFIG_DEFAULT                                                       \
-    {                                                                                   \
-        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,  \
-        .connections_max = 10, .waiters_max = 0, .lifetime_max = INT64_C(300000000000), \
-        .lifetime_jitter = 0.1, .idle_max = INT64_C(60000000000),                       \
-        .idle_check = INT64_C(1000000000), .health_check_period = INT64_C(10000000000), \
-        .maintenance_thread = true, .mode = MCM_MODE_EXCLUSIVE, .lanes = 2,             \
-        .lane_in_flight_max = 512, .lane_store_max = 8192, .lane_fetch_max = 65536,     \
-        .connect_timeout = INT64_C(250000000),              \
-        .value_size_max = 1048576, .verify = true,                                      \
+#define MCM_CLIENT_CONFIG_DEFAULT                                                         \
+    {                                                                                     \
+        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,    \
+        .connections_max = 10, .waiters_max = 0, .lifetime_max = INT64_C(300000000000),   \
+        .lifetime_jitter = 0.1, .idle_max = INT64_C(60000000000),                         \
+        .idle_check = INT64_C(1000000000), .health_check_period = INT64_C(10000000000),   \
+        .maintenance_thread = true, .mode = MCM_MODE_EXCLUSIVE, .lanes = 2,               \
+        .lane_in_flight_max = 512, .lane_store_max = 8192, .lane_fetch_max = 65536,       \
+        .connect_timeout = INT64_C(250000000), .value_size_max = 1048576, .verify = true, \
     }
 
 /*
@@ -266,7 +265,8 @@ struct mcm_server_stats {
     uint64_t outcomes[MCM_OUTCOME_COUNT];
 };
 
-/* Fills *stats for server `index`. Returns 0, or -1 when there is no such server. */
+/* Fills *stats for server `index`. Returns 0, or -1 when there is no such server or the client
+ * belongs to the parent process. */
 MCM_API int mcm_client_stats(struct mcm_client *client, unsigned index,
                              struct mcm_server_stats *stats);
 

@@ -95,6 +95,18 @@ void mcm_backend_deinit(struct mcm_backend *backend)
     pthread_mutex_destroy(&backend->lock);
 }
 
+void mcm_backend_disown(struct mcm_backend *backend)
+{
+    for (unsigned i = 0; i < backend->link_count; i++)
+        locked_close(&backend->links[i]);
+    /* Not mcm_pool_free(), which insists on order. */
+    free(backend->pool);
+    free(backend->lanes);
+    mcm_breaker_free(backend->breaker);
+    free(backend->links);
+    free(backend->name);
+}
+
 enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_breaker_token *token,
                                    struct mcm_breaker_transition *moved)
 {
@@ -317,7 +329,8 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
         if (verdict == MCM_POOL_DIAL)
             return dial(backend, lease, deadline);
         if (verdict != MCM_POOL_GOT)
-            return is_stopped(backend, lease) ? mcm_backend_stop_outcome(backend) : refusal_outcome(verdict);
+            return is_stopped(backend, lease) ? mcm_backend_stop_outcome(backend)
+                                              : refusal_outcome(verdict);
         if (is_stopped(backend, lease)) {
             give_back(backend, lease, MCM_POOL_KEEP_UNUSED);
             return mcm_backend_stop_outcome(backend);

@@ -85,6 +85,9 @@ int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_confi
 /* No call may be in progress. */
 void mcm_backend_deinit(struct mcm_backend *backend);
 
+/* In a child process: closes the descriptors and frees what can be freed without a lock. */
+void mcm_backend_disown(struct mcm_backend *backend);
+
 /* Asks the breaker. MCM_OK (also without a breaker), MCM_E_BREAKER_OPEN or MCM_E_BREAKER_BUSY. */
 enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_breaker_token *token,
                                    struct mcm_breaker_transition *moved);

@@ -12,8 +12,9 @@
 #include "base/time.h"
 #include "mcmeta/shared.h"
 
-static void report_transition(const struct mcm_client *client, unsigned server,
-                              const struct mcm_breaker_transition *moved, enum mcm_outcome outcome)
+void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
+                                  const struct mcm_breaker_transition *moved,
+                                  enum mcm_outcome outcome)
 {
     if (moved->cause == MCM_BREAKER_CAUSE_NONE || client->on_breaker == NULL)
         return;
@@ -28,7 +29,7 @@ static void report_transition(const struct mcm_client *client, unsigned server,
     client->on_breaker(client->on_breaker_arg, &event);
 }
 
-static void copy_answer(struct mcm_result *result, const struct mcm_op *op)
+void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op)
 {
     result->sys_errno = op->sys_errno;
     result->sent = result->sent || op->bytes_sent > 0;
@@ -62,7 +63,7 @@ static struct attempt attempt_shared(struct mcm_backend *backend, const struct m
 {
     struct mcm_shared_end end = mcm_shared_run(backend, request, op, idle_check, deadline);
     result->waited_ns += end.waited_ns;
-    copy_answer(result, op);
+    mcm_result_copy_answer(result, op);
     bool may_repeat = op->command == MCM_COMMAND_GET || op->bytes_sent == 0;
     return (struct attempt){
         .outcome = end.outcome,
@@ -89,7 +90,7 @@ static struct attempt attempt_call(struct mcm_client *client, struct mcm_backend
     mcm_socket_exchange(lease.link->fd, &lease.link->conn, deadline);
     mcm_conn_next_done(&lease.link->conn);
     mcm_backend_release(backend, &lease);
-    copy_answer(result, op);
+    mcm_result_copy_answer(result, op);
     attempt.outcome = op->outcome;
     if (lease.stopped && !mcm_outcome_is_answer(op->outcome)) {
         attempt.outcome =
@@ -129,11 +130,11 @@ static enum mcm_outcome guarded_call(struct mcm_client *client, const struct mcm
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
-    report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
+    mcm_client_report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
         outcome = run_call(client, backend, request, buffer, buffer_size, deadline, result);
     mcm_backend_report(backend, token, outcome, &moved);
-    report_transition(client, result->server, &moved, outcome);
+    mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
 }
 
@@ -151,6 +152,10 @@ static enum mcm_outcome call(struct mcm_client *client, const struct mcm_request
         result->outcome = MCM_E_KEY;
         return result->outcome;
     }
+    if (mcm_client_is_forked(client)) {
+        result->outcome = MCM_E_FORKED;
+        return result->outcome;
+    }
     atomic_fetch_add(&client->calls, 1);
     result->server = mcm_client_server_index(client, request->key);
     result->outcome = guarded_call(client, request, buffer, buffer_size, deadline, result);
@@ -161,24 +166,14 @@ static enum mcm_outcome call(struct mcm_client *client, const struct mcm_request
 enum mcm_outcome mcm_get(struct mcm_client *client, struct mcm_slice key, void *buffer,
                          size_t buffer_size, mcm_ns deadline, struct mcm_result *result)
 {
-    struct mcm_request request = {
-        .command = MCM_COMMAND_GET,
-        .key = key,
-        .flags = MCM_REQUEST_VALUE | MCM_REQUEST_TELL_FLAGS | MCM_REQUEST_TELL_CAS,
-    };
+    struct mcm_request request = mcm_request_get(key);
     return call(client, &request, buffer, buffer_size, deadline, result);
 }
 
 enum mcm_outcome mcm_set(struct mcm_client *client, struct mcm_slice key, struct mcm_slice value,
                          uint32_t ttl, mcm_ns deadline, struct mcm_result *result)
 {
-    struct mcm_request request = {
-        .command = MCM_COMMAND_SET,
-        .key = key,
-        .value = value,
-        .flags = MCM_REQUEST_TELL_CAS | (ttl > 0 ? MCM_REQUEST_TTL : 0),
-        .ttl = ttl,
-    };
+    struct mcm_request request = mcm_request_set(key, value, ttl);
     if (value.size > client->value_size_max || ttl > INT32_MAX) {
         clear_result(result);
         result->outcome = ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG;
@@ -198,18 +193,7 @@ enum mcm_outcome mcm_increment(struct mcm_client *client, struct mcm_slice key,
                                const struct mcm_increment *change, mcm_ns deadline,
                                struct mcm_result *result)
 {
-    struct mcm_request request = {
-        .command = MCM_COMMAND_ARITH,
-        .key = key,
-        .flags = MCM_REQUEST_VALUE | MCM_REQUEST_DELTA | MCM_REQUEST_TELL_CAS,
-        .delta = change->delta,
-        .initial = change->initial,
-        .vivify_ttl = change->ttl,
-    };
-    if (change->decrement)
-        request.flags |= MCM_REQUEST_DECREMENT;
-    if (change->create)
-        request.flags |= MCM_REQUEST_VIVIFY | MCM_REQUEST_INITIAL;
+    struct mcm_request request = mcm_request_increment(key, change);
     if (change->ttl > INT32_MAX) {
         clear_result(result);
         result->outcome = MCM_E_ARG;

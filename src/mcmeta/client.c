@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/time.h"
 
@@ -100,6 +101,20 @@ static int check_config(const struct mcm_client_config *config, char *error, siz
     return check_servers(config, error, error_size);
 }
 
+/* A page with a 1 in it, in this process but not in its children. */
+static const unsigned char *make_mark(void)
+{
+    unsigned char *mark = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mark == MAP_FAILED)
+        return NULL;
+    if (madvise(mark, 1, MADV_WIPEONFORK) != 0) {
+        munmap(mark, 1);
+        return NULL;
+    }
+    *mark = 1;
+    return mark;
+}
+
 static int make_selector(struct mcm_client *client, const struct mcm_client_config *config,
                          char *error, size_t error_size)
 {
@@ -171,6 +186,12 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
         refuse(error, error_size, "out of memory");
         return NULL;
     }
+    client->ours = make_mark();
+    if (client->ours == NULL) {
+        free(client);
+        refuse(error, error_size, "out of memory");
+        return NULL;
+    }
     client->value_size_max = config->value_size_max;
     client->idle_check = config->idle_check;
     client->lane_store_max = config->lane_store_max;
@@ -200,10 +221,33 @@ static void stop_calls(struct mcm_client *client, enum mcm_stop stop)
         mcm_backend_stop(&client->backends[i]);
 }
 
+static void free_shell(struct mcm_client *client)
+{
+    munmap((void *)(uintptr_t)client->ours, 1);
+    mcm_selector_free(client->selector);
+    free(client->backends);
+    free(client);
+}
+
+/*
+ * In a child process. Threads of the parent may have held any lock and been anywhere in a call when
+ * it forked: nothing is trusted but the descriptors, which are closed without a word to the peer.
+ */
+static void free_copy(struct mcm_client *client)
+{
+    for (unsigned i = 0; i < client->backend_count; i++)
+        mcm_backend_disown(&client->backends[i]);
+    free_shell(client);
+}
+
 void mcm_client_free(struct mcm_client *client)
 {
     if (client == NULL)
         return;
+    if (mcm_client_is_forked(client)) {
+        free_copy(client);
+        return;
+    }
     stop_calls(client, MCM_STOP_SHUTDOWN);
     mcm_maintenance_stop(client);
     /* The last thing a call does is to leave the count, so it cannot be told to signal us. */
@@ -213,14 +257,13 @@ void mcm_client_free(struct mcm_client *client)
     }
     for (unsigned i = 0; i < client->backend_count; i++)
         mcm_backend_deinit(&client->backends[i]);
-    mcm_selector_free(client->selector);
-    free(client->backends);
-    free(client);
+    free_shell(client);
 }
 
 void mcm_client_interrupt(struct mcm_client *client)
 {
-    stop_calls(client, MCM_STOP_INTERRUPTED);
+    if (!mcm_client_is_forked(client))
+        stop_calls(client, MCM_STOP_INTERRUPTED);
 }
 
 void mcm_client_resume(struct mcm_client *client)
@@ -245,7 +288,8 @@ const char *mcm_client_server_name(const struct mcm_client *client, unsigned ind
 
 int mcm_client_stats(struct mcm_client *client, unsigned index, struct mcm_server_stats *stats)
 {
-    if (index >= client->backend_count || stats->size != sizeof(*stats))
+    if (index >= client->backend_count || stats->size != sizeof(*stats) ||
+        mcm_client_is_forked(client))
         return -1;
     mcm_backend_stats(&client->backends[index], stats);
     return 0;

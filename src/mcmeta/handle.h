@@ -18,6 +18,9 @@ struct mcm_client {
     mcm_breaker_event_fn on_breaker;
     void *on_breaker_arg;
 
+    /* A page that the kernel fills with zeroes in a child process; 1 in ours. */
+    const unsigned char *ours;
+
     atomic_int stop;   /* enum mcm_stop */
     atomic_uint calls; /* in progress */
 
@@ -27,6 +30,20 @@ struct mcm_client {
     pthread_cond_t thread_wake;
     bool thread_stop;
 };
+
+/* Whether this process is a child of the one that made the client. */
+static inline bool mcm_client_is_forked(const struct mcm_client *client)
+{
+    return *client->ours == 0;
+}
+
+/* Tells the configured callback about a change of a breaker, if there was one. */
+void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
+                                  const struct mcm_breaker_transition *moved,
+                                  enum mcm_outcome outcome);
+
+/* Copies what a finished operation found out. */
+void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op);
 
 /* Starts the maintenance thread; 0 or -1. */
 int mcm_maintenance_start(struct mcm_client *client);

@@ -223,6 +223,8 @@ bool mcm_lane_abandon(struct mcm_lane *lane, struct mcm_lane_call *call, mcm_ns 
         mcm_lane_refuse(lane, call, queued_outcome(lane), 0);
         return true;
     }
+    if (call->op->outcome != MCM_OUTCOME_COUNT)
+        return false;
     struct tombstone *tombstone = calloc(1, sizeof(*tombstone));
     if (tombstone == NULL) {
         mcm_lane_fail(lane, MCM_E_NO_MEMORY, 0);

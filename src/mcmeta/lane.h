@@ -51,11 +51,11 @@ struct mcm_lane_list {
 };
 
 struct mcm_lane {
-    struct mcm_conn *conn;      /* the caller's; NULL: not connected */
-    bool used;                  /* it was answered */
-    struct mcm_lane_list calls; /* neither done nor abandoned, oldest first */
+    struct mcm_conn *conn;        /* the caller's; NULL: not connected */
+    bool used;                    /* it was answered */
+    struct mcm_lane_list calls;   /* neither done nor abandoned, oldest first */
     struct mcm_lane_call *queued; /* the first of them that is not committed */
-    struct mcm_lane_list tombs; /* in the order in which they expire */
+    struct mcm_lane_list tombs;   /* in the order in which they expire */
     unsigned queued_count;
     unsigned in_flight; /* calls and tombstones */
     unsigned in_flight_max;
@@ -102,9 +102,9 @@ void mcm_lane_feed(struct mcm_lane *lane, const void *data, size_t size);
 struct mcm_lane_call *mcm_lane_next_done(struct mcm_lane *lane);
 
 /*
- * Takes out a call that is not done because its time is up, with the outcome that says what it
- * waited for. False when memory for a tombstone is short: then the connection was failed, and the
- * call comes out of next_done() like all others.
+ * Takes out a call because its time is up, with the outcome that says what it waited for. False
+ * when the call will come out of next_done() instead: it was answered in the meantime, or memory
+ * for a tombstone is short and the connection was failed.
  */
 bool mcm_lane_abandon(struct mcm_lane *lane, struct mcm_lane_call *call, mcm_ns now);
 

@@ -11,6 +11,8 @@
 mcm_ns mcm_client_maintain(struct mcm_client *client)
 {
     ns_t next = ns_add(ns_now(), client->maintenance_period);
+    if (mcm_client_is_forked(client))
+        return next;
     for (unsigned i = 0; i < client->backend_count; i++)
         mcm_shared_maintain(&client->backends[i]);
     bool more = true;

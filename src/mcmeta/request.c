@@ -126,3 +126,40 @@ void mcm_opaque_format(uint32_t sequence, char token[MCM_OPAQUE_SIZE])
         sequence >>= 6;
     }
 }
+
+struct mcm_request mcm_request_get(struct mcm_slice key)
+{
+    return (struct mcm_request){
+        .command = MCM_COMMAND_GET,
+        .key = key,
+        .flags = MCM_REQUEST_VALUE | MCM_REQUEST_TELL_FLAGS | MCM_REQUEST_TELL_CAS,
+    };
+}
+
+struct mcm_request mcm_request_set(struct mcm_slice key, struct mcm_slice value, uint32_t ttl)
+{
+    return (struct mcm_request){
+        .command = MCM_COMMAND_SET,
+        .key = key,
+        .value = value,
+        .flags = MCM_REQUEST_TELL_CAS | (ttl > 0 ? MCM_REQUEST_TTL : 0),
+        .ttl = ttl,
+    };
+}
+
+struct mcm_request mcm_request_increment(struct mcm_slice key, const struct mcm_increment *change)
+{
+    struct mcm_request request = {
+        .command = MCM_COMMAND_ARITH,
+        .key = key,
+        .flags = MCM_REQUEST_VALUE | MCM_REQUEST_DELTA | MCM_REQUEST_TELL_CAS,
+        .delta = change->delta,
+        .initial = change->initial,
+        .vivify_ttl = change->ttl,
+    };
+    if (change->decrement)
+        request.flags |= MCM_REQUEST_DECREMENT;
+    if (change->create)
+        request.flags |= MCM_REQUEST_VIVIFY | MCM_REQUEST_INITIAL;
+    return request;
+}

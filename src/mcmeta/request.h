@@ -55,6 +55,13 @@ struct mcm_request {
 /* Opaque tokens have a fixed size, 30 bits in an alphabet of 64. */
 #define MCM_OPAQUE_SIZE 5
 
+struct mcm_increment;
+
+/* The requests behind the calls of the same names. */
+struct mcm_request mcm_request_get(struct mcm_slice key);
+struct mcm_request mcm_request_set(struct mcm_slice key, struct mcm_slice value, uint32_t ttl);
+struct mcm_request mcm_request_increment(struct mcm_slice key, const struct mcm_increment *change);
+
 /* 1 to 250 bytes, none of them a control character, space or DEL; bytes above 0x7f are allowed. */
 bool mcm_key_is_valid(struct mcm_slice key);
 

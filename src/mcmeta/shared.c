@@ -243,9 +243,10 @@ static void locked_receive(struct mcm_backend *backend, struct mcm_shared *share
     mcm_lane_out(&shared->lane, &unsent);
     mcm_ns overdue = mcm_lane_deadline(&shared->lane);
     int fd = shared->lease.link->fd;
+    bool writes = unsent > 0 && !shared->sending;
     shared->receiving = true;
     unlock(shared, wakes);
-    struct received got = receive(fd, data, unsent > 0 && !shared->sending, now, ns_min(me->deadline, overdue));
+    struct received got = receive(fd, data, writes, now, ns_min(me->deadline, overdue));
     pthread_mutex_lock(&shared->lock);
     shared->receiving = false;
     if (got.size > 0) {
@@ -413,8 +414,8 @@ struct mcm_shared_end mcm_shared_run(struct mcm_backend *backend, const struct m
     me.call.op = op;
     me.call.request = request;
     run(backend, &me);
-    bool lost = op->outcome == MCM_E_RESET || op->outcome == MCM_E_CLOSED ||
-                op->outcome == MCM_E_PROTOCOL;
+    bool lost =
+        op->outcome == MCM_E_RESET || op->outcome == MCM_E_CLOSED || op->outcome == MCM_E_PROTOCOL;
     return (struct mcm_shared_end){
         .outcome = op->outcome,
         .lost = lost,

@@ -74,7 +74,7 @@ int mcm_socket_wait(int fd, bool writes, mcm_ns until)
     return wait_for(fd, writes ? POLLIN | POLLOUT : POLLIN, until);
 }
 
-static enum mcm_outcome connect_outcome(int error)
+enum mcm_outcome mcm_socket_connect_outcome(int error)
 {
     switch (error) {
     case ECANCELED: return MCM_E_CANCELLED;
@@ -104,14 +104,18 @@ static bool is_connected_to_itself(int fd)
            memcmp(&local, &peer, local_size) == 0;
 }
 
-static int finish_connect(int fd)
+int mcm_socket_connect_error(int fd)
 {
     int error = 0;
     socklen_t size = sizeof(error);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         return errno;
-    if (error == 0 && is_connected_to_itself(fd))
-        error = ECONNREFUSED;
+    return error == 0 && is_connected_to_itself(fd) ? ECONNREFUSED : error;
+}
+
+static int finish_connect(int fd)
+{
+    int error = mcm_socket_connect_error(fd);
     if (error != 0)
         return error;
     struct timeval slice = {.tv_usec = RECV_SLICE_NS / NS_PER_US};
@@ -140,7 +144,7 @@ enum mcm_outcome mcm_socket_connect(int fd, const struct mcm_address *address, u
     if (error == 0)
         error = finish_connect(fd);
     *sys_errno = error;
-    return error == 0 ? MCM_OK : connect_outcome(error);
+    return error == 0 ? MCM_OK : mcm_socket_connect_outcome(error);
 }
 
 bool mcm_socket_is_quiet(int fd)

@@ -43,6 +43,12 @@ int mcm_socket_new(const struct mcm_address *address, unsigned index);
 enum mcm_outcome mcm_socket_connect(int fd, const struct mcm_address *address, unsigned index,
                                     mcm_ns deadline, const atomic_int *stop, int *sys_errno);
 
+/* 0 when the connect() that made the socket writable succeeded, else its errno. */
+int mcm_socket_connect_error(int fd);
+
+/* The outcome of a connect that failed with `error`. */
+enum mcm_outcome mcm_socket_connect_outcome(int error);
+
 /* Whether an idle connection is still open and silent. Bytes nobody asked for count as dead. */
 bool mcm_socket_is_quiet(int fd);
 

@@ -132,8 +132,8 @@ static void write_one(struct worker *worker, unsigned k, struct mcm_slice key)
     char value[600];
     struct mcm_result result;
     unsigned number = ++worker->written[k];
-    int head = snprintf(value, sizeof(value), "%.*s|%u|", (int)key.size, (const char *)key.data,
-                        number);
+    int head =
+        snprintf(value, sizeof(value), "%.*s|%u|", (int)key.size, (const char *)key.data, number);
     size_t size = (size_t)head + number % 500;
     memset(value + head, 'x', size - (size_t)head);
     mcm_ns start = mcm_after(0);
