@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include <mcmeta/commands.h>
+
 #include "base/time.h"
 #include "mcmeta/shared.h"
 
@@ -35,11 +37,17 @@ void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op)
     result->sent = result->sent || op->bytes_sent > 0;
     if (op->outcome == MCM_OK && op->wants_value && op->command == MCM_COMMAND_GET)
         result->value = (struct mcm_slice){.data = op->buffer, .size = (size_t)op->value_size};
-    result->value_size = (size_t)op->value_size;
+    result->value_size = (size_t)(op->value_size > 0 ? op->value_size : op->item_size);
     result->number = op->number;
     result->cas = op->cas;
     result->client_flags = op->client_flags;
-    memcpy(result->text, op->text, sizeof(result->text));
+    result->ttl_s = op->ttl;
+    result->last_access_s = op->last_access;
+    result->hit_before = op->hit_before;
+    result->won = op->won;
+    result->stale = op->stale;
+    result->taken = op->taken;
+    memcpy(result->text, op->error, sizeof(result->text));
 }
 
 /* How one attempt on one connection ended. */
@@ -52,8 +60,8 @@ struct attempt {
 static bool takes_lane(const struct mcm_client *client, const struct mcm_backend *backend,
                        const struct mcm_op *op)
 {
-    return backend->lane_count > 0 && op->value.size <= client->lane_store_max &&
-           op->buffer_size <= client->lane_fetch_max;
+    return backend->lane_count > 0 && op->text == NULL &&
+           op->value.size <= client->lane_store_max && op->buffer_size <= client->lane_fetch_max;
 }
 
 /* One attempt on a shared connection. */
@@ -89,6 +97,7 @@ static struct attempt attempt_call(struct mcm_client *client, struct mcm_backend
     mcm_conn_submit(&lease.link->conn, op, request);
     mcm_socket_exchange(lease.link->fd, &lease.link->conn, deadline);
     mcm_conn_next_done(&lease.link->conn);
+    mcm_traffic_count(&lease.traffic, op);
     mcm_backend_release(backend, &lease);
     mcm_result_copy_answer(result, op);
     attempt.outcome = op->outcome;
@@ -143,50 +152,107 @@ static void clear_result(struct mcm_result *result)
     *result = (struct mcm_result){.outcome = MCM_OK};
 }
 
-static enum mcm_outcome call(struct mcm_client *client, const struct mcm_request *request,
-                             void *buffer, size_t buffer_size, mcm_ns deadline,
-                             struct mcm_result *result)
+enum mcm_outcome mcm_result_refuse(struct mcm_result *result, enum mcm_outcome outcome)
 {
     clear_result(result);
-    if (!mcm_key_is_valid(request->key)) {
-        result->outcome = MCM_E_KEY;
-        return result->outcome;
-    }
-    if (mcm_client_is_forked(client)) {
-        result->outcome = MCM_E_FORKED;
-        return result->outcome;
-    }
+    result->outcome = outcome;
+    return outcome;
+}
+
+static enum mcm_outcome counted_call(struct mcm_client *client, unsigned server,
+                                     const struct mcm_request *request, void *buffer,
+                                     size_t buffer_size, mcm_ns deadline, struct mcm_result *result)
+{
+    clear_result(result);
     atomic_fetch_add(&client->calls, 1);
-    result->server = mcm_client_server_index(client, request->key);
+    result->server = server;
     result->outcome = guarded_call(client, request, buffer, buffer_size, deadline, result);
     atomic_fetch_sub(&client->calls, 1);
     return result->outcome;
+}
+
+/* The features that older servers refuse or, worse, ignore. */
+static unsigned needed_capabilities(const struct mcm_request *request)
+{
+    unsigned needed = 0;
+    if (request->flags & MCM_REQUEST_NEW_CAS)
+        needed |= MCM_CAN_NEW_CAS;
+    if (request->flags & MCM_REQUEST_DROP_VALUE)
+        needed |= MCM_CAN_DROP_VALUE;
+    if (request->command == MCM_COMMAND_GET && request->flags & MCM_REQUEST_COMPARE)
+        needed |= MCM_CAN_GET_UNLESS;
+    if (request->command == MCM_COMMAND_SET && request->flags & MCM_REQUEST_VIVIFY)
+        needed |= MCM_CAN_APPEND_VIVIFY;
+    return needed;
+}
+
+/* Asks for the version the first time somebody needs to know it. */
+static enum mcm_outcome check_capabilities(struct mcm_client *client, unsigned server,
+                                           unsigned needed, mcm_ns deadline,
+                                           struct mcm_result *result)
+{
+    struct mcm_backend *backend = &client->backends[server];
+    if (!(atomic_load(&backend->capabilities) & MCM_CAPABILITIES_KNOWN) &&
+        mcm_server_version(client, server, NULL, deadline, result) != MCM_OK)
+        return result->outcome;
+    bool able = (atomic_load(&backend->capabilities) & needed) == needed;
+    if (!able)
+        mcm_result_refuse(result, MCM_E_UNSUPPORTED);
+    result->server = server;
+    return able ? MCM_OK : MCM_E_UNSUPPORTED;
+}
+
+enum mcm_outcome mcm_client_call(struct mcm_client *client, struct mcm_request *request,
+                                 void *buffer, size_t buffer_size, mcm_ns deadline,
+                                 struct mcm_result *result)
+{
+    struct mcm_wire_key wire;
+    if (!mcm_key_prepare(client->keys, request->key, &wire))
+        return mcm_result_refuse(result, MCM_E_KEY);
+    if (mcm_client_is_forked(client))
+        return mcm_result_refuse(result, MCM_E_FORKED);
+    /* Keys belong to servers by the bytes that the caller knows, encoded or not. */
+    unsigned server = mcm_client_server_index(client, request->key);
+    unsigned needed = needed_capabilities(request);
+    if (needed != 0 && check_capabilities(client, server, needed, deadline, result) != MCM_OK)
+        return result->outcome;
+    request->key = wire.key;
+    request->flags |= wire.base64 ? MCM_REQUEST_BASE64 : 0;
+    return counted_call(client, server, request, buffer, buffer_size, deadline, result);
+}
+
+enum mcm_outcome mcm_client_call_server(struct mcm_client *client, unsigned index,
+                                        const struct mcm_request *request, mcm_ns deadline,
+                                        struct mcm_result *result)
+{
+    if (index >= client->backend_count)
+        return mcm_result_refuse(result, MCM_E_ARG);
+    if (mcm_client_is_forked(client))
+        return mcm_result_refuse(result, MCM_E_FORKED);
+    return counted_call(client, index, request, NULL, 0, deadline, result);
 }
 
 enum mcm_outcome mcm_get(struct mcm_client *client, struct mcm_slice key, void *buffer,
                          size_t buffer_size, mcm_ns deadline, struct mcm_result *result)
 {
     struct mcm_request request = mcm_request_get(key);
-    return call(client, &request, buffer, buffer_size, deadline, result);
+    return mcm_client_call(client, &request, buffer, buffer_size, deadline, result);
 }
 
 enum mcm_outcome mcm_set(struct mcm_client *client, struct mcm_slice key, struct mcm_slice value,
                          uint32_t ttl, mcm_ns deadline, struct mcm_result *result)
 {
     struct mcm_request request = mcm_request_set(key, value, ttl);
-    if (value.size > client->value_size_max || ttl > INT32_MAX) {
-        clear_result(result);
-        result->outcome = ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG;
-        return result->outcome;
-    }
-    return call(client, &request, NULL, 0, deadline, result);
+    if (value.size > client->value_size_max || ttl > INT32_MAX)
+        return mcm_result_refuse(result, ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
 enum mcm_outcome mcm_delete(struct mcm_client *client, struct mcm_slice key, mcm_ns deadline,
                             struct mcm_result *result)
 {
     struct mcm_request request = {.command = MCM_COMMAND_DELETE, .key = key};
-    return call(client, &request, NULL, 0, deadline, result);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
 enum mcm_outcome mcm_increment(struct mcm_client *client, struct mcm_slice key,
@@ -194,10 +260,7 @@ enum mcm_outcome mcm_increment(struct mcm_client *client, struct mcm_slice key,
                                struct mcm_result *result)
 {
     struct mcm_request request = mcm_request_increment(key, change);
-    if (change->ttl > INT32_MAX) {
-        clear_result(result);
-        result->outcome = MCM_E_ARG;
-        return result->outcome;
-    }
-    return call(client, &request, NULL, 0, deadline, result);
+    if (change->ttl > INT32_MAX)
+        return mcm_result_refuse(result, MCM_E_ARG);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }

@@ -55,6 +55,9 @@ bool mcm_socket_is_quiet(int fd);
 /* Sends and receives until every operation of `conn` is done, at the latest at `deadline`. */
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline);
 
+/* Sends what the kernel takes, and receives what is there when `readable`; does not wait. */
+void mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable);
+
 /* Whether a blocking recv() may be used: it returns a slice later at the latest, before `until`. */
 bool mcm_socket_has_time(mcm_ns now, mcm_ns until);
 
