@@ -377,17 +377,19 @@ static void collect(struct mcm_group *group)
 
 void mcm_group_pump(struct mcm_group *group, bool readable)
 {
-    bool filled = true;
+    bool more = true;
     if (readable)
         group->progress_at = ns_now();
-    while (group->active && filled) {
+    while (more) {
+        mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, readable);
+        collect(group);
+        if (!group->active)
+            return;
         size_t before = group->next;
         if (group->batch->giving_up)
             drop_rest(group, MCM_E_CANCELLED);
         fill_window(group);
-        filled = group->next > before;
-        mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, readable);
-        collect(group);
+        more = group->next > before;
         readable = false;
     }
 }
