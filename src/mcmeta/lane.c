@@ -160,7 +160,7 @@ bool mcm_lane_commit(struct mcm_lane *lane)
 const char *mcm_lane_out(const struct mcm_lane *lane, size_t *size)
 {
     *size = lane->out_end - lane->out_begin;
-    return lane->out + lane->out_begin;
+    return *size > 0 ? lane->out + lane->out_begin : NULL;
 }
 
 void mcm_lane_sent(struct mcm_lane *lane, size_t size)

@@ -11,6 +11,7 @@
 #include "mcmeta/shared.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -27,7 +28,6 @@
 #define KEEP_NS NS_PER_SEC
 
 #define RECEIVE_SIZE 16384
-#define WAKES_MAX 32
 
 /* What a caller's word says. */
 enum { WAITING, SLEEPING, LEAD, DONE };
@@ -35,54 +35,48 @@ enum { WAITING, SLEEPING, LEAD, DONE };
 struct caller {
     struct mcm_lane_call call; /* first */
     atomic_int word;
+    uint32_t bit; /* by which it is woken; shared with others when there are many */
     mcm_ns deadline;
     mcm_ns idle_ns;
     mcm_ns waited_ns;
     bool leaving; /* it gave up, and ends when the leader has closed the connection */
 };
 
-/* Sleepers to wake once the lock is left. */
+/* Bits of the sleepers to wake once the lock is left. */
 struct wakes {
-    atomic_int *words[WAKES_MAX];
-    unsigned count;
+    uint32_t bits;
 };
 
-static void futex_wake(atomic_int *word)
+static void futex_wake(atomic_uint *word, uint32_t bits)
 {
-    /* The caller may be gone: then this fails, or wakes somebody who looks and sleeps again. */
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
 }
 
-static void futex_wait(atomic_int *word, int value, mcm_ns until)
+static void futex_wait(atomic_uint *word, unsigned value, mcm_ns until, uint32_t bits)
 {
     struct timespec timespec = ns_to_timespec(until);
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, until != NS_NEVER ? &timespec : NULL,
-            NULL, FUTEX_BITSET_MATCH_ANY);
+            NULL, bits);
 }
 
-static void wake_all(struct wakes *wakes)
-{
-    for (unsigned i = 0; i < wakes->count; i++)
-        futex_wake(wakes->words[i]);
-    wakes->count = 0;
-}
-
+/* Leaves the lock and wakes all who were told something, with one system call. */
 static void unlock(struct mcm_shared *shared, struct wakes *wakes)
 {
     pthread_mutex_unlock(&shared->lock);
-    wake_all(wakes);
+    if (wakes->bits == 0)
+        return;
+    atomic_fetch_add(&shared->news, 1);
+    futex_wake(&shared->news, wakes->bits);
+    wakes->bits = 0;
 }
 
 /* Tells a caller something. Its memory may be gone when this returns. */
 static void locked_tell(struct mcm_lane_call *call, int word, struct wakes *wakes)
 {
     struct caller *caller = (struct caller *)call;
-    atomic_int *address = &caller->word;
-    if (atomic_exchange(address, word) != SLEEPING)
-        return;
-    if (wakes->count == WAKES_MAX)
-        wake_all(wakes);
-    wakes->words[wakes->count++] = address;
+    uint32_t bit = caller->bit;
+    if (atomic_exchange(&caller->word, word) == SLEEPING)
+        wakes->bits |= bit;
 }
 
 static void locked_complete(struct mcm_shared *shared, struct wakes *wakes)
@@ -299,6 +293,21 @@ static bool must_give_up(const struct caller *me, mcm_ns now)
     return now >= me->deadline || (!me->leaving && mcm_cancel_is_due());
 }
 
+/*
+ * Those who were woken together mostly come back together: lets them add their requests before a
+ * batch leaves that is smaller than the last one.
+ */
+static void locked_gather(struct mcm_shared *shared, struct wakes *wakes)
+{
+    unsigned expected = shared->batch;
+    if (shared->lane.queued_count < expected && !shared->sending) {
+        unlock(shared, wakes);
+        sched_yield();
+        pthread_mutex_lock(&shared->lock);
+    }
+    shared->batch = (shared->lane.queued_count + shared->batch) / 2;
+}
+
 /* One round of the leader. */
 static void locked_round(struct mcm_backend *backend, struct mcm_shared *shared, struct caller *me,
                          struct wakes *wakes)
@@ -319,8 +328,10 @@ static void locked_round(struct mcm_backend *backend, struct mcm_shared *shared,
     }
     /* Nothing more goes over a connection that is about to be given up for its silence. */
     may_send = may_send && now < mcm_lane_deadline(&shared->lane);
-    if (may_send && !shared->sending)
+    if (may_send && !shared->sending) {
+        locked_gather(shared, wakes);
         locked_send(shared, wakes);
+    }
     if (!is_done(me))
         locked_receive(backend, shared, me, now, wakes);
 }
@@ -346,7 +357,9 @@ static void follow(struct mcm_backend *backend, struct mcm_shared *shared, struc
                    struct wakes *wakes)
 {
     int word;
-    while ((word = atomic_load_explicit(&me->word, memory_order_acquire)) < LEAD) {
+    unsigned news;
+    /* Whoever tells us something changes the word before the news. */
+    while (news = atomic_load(&shared->news), (word = atomic_load(&me->word)) < LEAD) {
         mcm_ns now = ns_now();
         if (must_give_up(me, now)) {
             pthread_mutex_lock(&shared->lock);
@@ -358,7 +371,7 @@ static void follow(struct mcm_backend *backend, struct mcm_shared *shared, struc
         if (word == WAITING)
             atomic_compare_exchange_strong(&me->word, &word, SLEEPING);
         else
-            futex_wait(&me->word, SLEEPING, mcm_cancel_bound(me->deadline, now));
+            futex_wait(&shared->news, news, mcm_cancel_bound(me->deadline, now), me->bit);
     }
     if (word == DONE)
         return;
@@ -386,7 +399,7 @@ static struct mcm_shared *pick_lane(const struct mcm_backend *backend)
 
 static void run(struct mcm_backend *backend, struct caller *me)
 {
-    struct wakes wakes = {.count = 0};
+    struct wakes wakes = {.bits = 0};
     struct mcm_shared *shared = pick_lane(backend);
     pthread_mutex_lock(&shared->lock);
     if (atomic_load(backend->stop) != MCM_STOP_NOT) {
@@ -395,6 +408,7 @@ static void run(struct mcm_backend *backend, struct caller *me)
         return;
     }
     mcm_lane_add(&shared->lane, &me->call);
+    me->bit = 1u << (shared->tickets++ % 32);
     if (!shared->leading) {
         shared->leading = true;
         locked_lead(backend, shared, me, &wakes);
@@ -451,7 +465,7 @@ static void locked_retire(struct mcm_backend *backend, struct mcm_shared *shared
 
 void mcm_shared_deinit(struct mcm_backend *backend)
 {
-    struct wakes wakes = {.count = 0};
+    struct wakes wakes = {.bits = 0};
     for (unsigned i = 0; i < backend->lane_count; i++) {
         struct mcm_shared *shared = &backend->lanes[i];
         pthread_mutex_lock(&shared->lock);
@@ -482,7 +496,7 @@ static void locked_sweep(struct mcm_backend *backend, struct mcm_shared *shared,
 
 void mcm_shared_maintain(struct mcm_backend *backend)
 {
-    struct wakes wakes = {.count = 0};
+    struct wakes wakes = {.bits = 0};
     for (unsigned i = 0; i < backend->lane_count; i++) {
         struct mcm_shared *shared = &backend->lanes[i];
         mcm_ns now = ns_now();
