@@ -55,15 +55,6 @@ bool mcm_socket_is_quiet(int fd);
 /* Sends and receives until every operation of `conn` is done, at the latest at `deadline`. */
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline);
 
-/* Whether a blocking recv() may be used: it returns a slice later at the latest, before `until`. */
-bool mcm_socket_has_time(mcm_ns now, mcm_ns until);
-
-/*
- * Waits until the socket is readable, or writable when `writes`, at the latest until `until`. 1; 0
- * when the time passed; -1 with errno, ECANCELED when the token of this thread was fired.
- */
-int mcm_socket_wait(int fd, bool writes, mcm_ns until);
-
 /* Whether a blocking recv() may be used: it returns one slice later at the latest, before `until`,
  * and this thread has no token to watch. */
 bool mcm_socket_may_block(mcm_ns now, mcm_ns until);
