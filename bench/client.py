@@ -33,7 +33,8 @@ TARGETS = [
 
 
 def find_driver():
-    for path in [os.environ.get("CLIENT_BENCH", "")] + glob.glob(HERE + "/../build*/bench/client_bench"):
+    built = glob.glob(HERE + "/../build*/bench/client_bench")
+    for path in [os.environ.get("CLIENT_BENCH", "")] + built:
         if path and os.access(path, os.X_OK):
             return path
     sys.exit("client.py: build/bench/client_bench is not built")
@@ -74,18 +75,20 @@ def parse(lines):
 
 def quartiles(values):
     ordered = sorted(values)
-    return (ordered[len(ordered) // 4], statistics.median(ordered), ordered[(3 * len(ordered)) // 4])
+    quarter = len(ordered) // 4
+    return ordered[quarter], statistics.median(ordered), ordered[-1 - quarter]
 
 
 def print_group(group, contestants):
     print(f"\n{group}")
-    print("  contestant             us/op  (best)  client us  server us  calls/op  allocs/op     op/s")
+    print("  contestant             us/op  (best)  client us  server us"
+          "  calls/op  allocs/op     op/s")
     for name, turns in contestants.items():
         middle = {what: statistics.median(turn[what] for turn in turns) for what in turns[0]}
         best = min(turn["wall"] for turn in turns)
-        print(f"  {name:21} {middle['wall'] / 1e3:7.2f} {best / 1e3:8.2f} {middle['client'] / 1e3:9.2f}"
-              f" {middle['server'] / 1e3:10.2f} {middle['calls']:9.2f} {middle['allocations']:10.3f}"
-              f" {middle['rate']:9.0f}")
+        times = f"{middle['wall'] / 1e3:7.2f} {best / 1e3:8.2f} {middle['client'] / 1e3:9.2f}"
+        counts = f"{middle['calls']:9.2f} {middle['allocations']:10.3f} {middle['rate']:9.0f}"
+        print(f"  {name:21} {times} {middle['server'] / 1e3:10.2f} {counts}")
 
 
 def print_target(groups, target):

@@ -54,6 +54,12 @@ static void give_up(const char *what)
     exit(1);
 }
 
+/* A number from the command line or /proc; 0 when it is none. */
+static int number(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 /*
  * Puts every thread of a process on one processor, or lets it run on all (-1). Waking another
  * processor takes several times as long as changing threads on one, so when a lone client and its
@@ -74,7 +80,7 @@ static void place(int pid, int cpu)
     struct dirent *task;
     while ((task = readdir(tasks)) != NULL)
         if (task->d_name[0] != '.')
-            sched_setaffinity(atoi(task->d_name), sizeof(set), &set);
+            sched_setaffinity(number(task->d_name), sizeof(set), &set);
     closedir(tasks);
 }
 
@@ -487,11 +493,11 @@ int main(int argc, char **argv)
 {
     if (argc != 4)
         give_up("usage: client_bench PORT SERVER_PID ROUNDS");
-    port = atoi(argv[1]);
-    server_pid = atoi(argv[2]);
+    port = number(argv[1]);
+    server_pid = number(argv[2]);
     if (clock_getcpuclockid(server_pid, &server_clock) != 0)
         give_up("no such server process");
-    int rounds = atoi(argv[3]);
+    int rounds = number(argv[3]);
     prepare();
     print_idle_memory();
     for (int round = 0; round < rounds; round++) {
