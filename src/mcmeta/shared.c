@@ -401,6 +401,10 @@ static void run(struct mcm_backend *backend, struct caller *me)
 {
     struct wakes wakes = {.bits = 0};
     struct mcm_shared *shared = pick_lane(backend);
+    if (ns_now() >= me->deadline) {
+        me->call.op->outcome = MCM_E_TIMEOUT_POOL;
+        return;
+    }
     pthread_mutex_lock(&shared->lock);
     if (atomic_load(backend->stop) != MCM_STOP_NOT) {
         pthread_mutex_unlock(&shared->lock);
@@ -433,6 +437,7 @@ struct mcm_shared_end mcm_shared_run(struct mcm_backend *backend, const struct m
     return (struct mcm_shared_end){
         .outcome = op->outcome,
         .lost = lost,
+        .was_used = me.call.was_used,
         .was_idle = me.call.was_idle,
         .waited_ns = me.waited_ns,
     };

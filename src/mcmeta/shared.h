@@ -46,7 +46,8 @@ void mcm_shared_deinit(struct mcm_backend *backend);
 struct mcm_shared_end {
     enum mcm_outcome outcome;
     bool lost;     /* with the connection, not for a reason of its own */
-    bool was_idle; /* the connection had nothing in flight when the request went out */
+    bool was_used; /* the connection had answered before the request went out */
+    bool was_idle; /* and had nothing in flight */
     mcm_ns waited_ns;
 };
 
