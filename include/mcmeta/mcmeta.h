@@ -9,6 +9,7 @@
 #include <mcmeta/export.h>
 #include <mcmeta/loop.h>
 #include <mcmeta/selector.h>
+#include <mcmeta/tls.h>
 #include <mcmeta/types.h>
 
 #endif

@@ -8,6 +8,7 @@
 #include "mcmeta/handle.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/time.h"
 #include "mcmeta/shared.h"
@@ -122,20 +123,124 @@ static enum mcm_outcome run_call(struct mcm_client *client, struct mcm_backend *
     return attempt_call(client, backend, request, &op, 0, deadline, result).outcome;
 }
 
-static enum mcm_outcome guarded_call(struct mcm_client *client, const struct mcm_request *request,
-                                     void *buffer, size_t buffer_size, mcm_ns deadline,
-                                     struct mcm_result *result)
+/* Where a call goes, and what it needs on the way. */
+struct route {
+    struct mcm_client *client;
+    const struct mcm_topology *topology;
+    void *buffer;
+    size_t buffer_size;
+    mcm_ns deadline;
+};
+
+static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backend *backend,
+                                     const struct mcm_request *request, struct mcm_result *result)
 {
-    struct mcm_backend *backend = &client->backends[result->server];
+    struct mcm_client *client = route->client;
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
     mcm_client_report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
-        outcome = run_call(client, backend, request, buffer, buffer_size, deadline, result);
+        outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
+                           route->deadline, result);
     mcm_backend_report(backend, token, outcome, &moved);
     mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
+}
+
+/* The server itself cannot be reached; anything later may have had an effect. */
+static bool is_down(enum mcm_outcome outcome)
+{
+    return mcm_outcome_class(outcome) == MCM_CLASS_REFUSED ||
+           mcm_outcome_class(outcome) == MCM_CLASS_CONNECT;
+}
+
+#define TTL_RELATIVE_MAX (UINT32_C(30) * 24 * 60 * 60)
+
+static uint32_t capped_ttl(uint32_t ttl, uint32_t max)
+{
+    if (max == 0)
+        return ttl;
+    /* An absolute time is kept when it comes before the cap: it may be in the past. */
+    if (ttl > TTL_RELATIVE_MAX)
+        return (int64_t)ttl - (int64_t)time(NULL) < (int64_t)max ? ttl : max;
+    return ttl == 0 || ttl > max ? max : ttl;
+}
+
+/* The request as a server that stands in gets it: what it stores must not live long there. */
+static struct mcm_request stand_in_request(const struct mcm_request *request, uint32_t ttl_max)
+{
+    struct mcm_request copy = *request;
+    if (copy.command == MCM_COMMAND_SET && !(copy.flags & MCM_REQUEST_TTL) && ttl_max > 0) {
+        copy.flags |= MCM_REQUEST_TTL;
+        copy.ttl = 0;
+    }
+    if (copy.flags & MCM_REQUEST_TTL)
+        copy.ttl = capped_ttl(copy.ttl, ttl_max);
+    if (copy.flags & MCM_REQUEST_VIVIFY)
+        copy.vivify_ttl = capped_ttl(copy.vivify_ttl, ttl_max);
+    return copy;
+}
+
+#define CHOICES_MAX 8
+
+static enum mcm_outcome call_next(const struct route *route, const struct mcm_request *request,
+                                  struct mcm_result *result)
+{
+    size_t choices[CHOICES_MAX];
+    size_t wanted = route->client->failure_choices;
+    size_t count =
+        mcm_selector_rank(route->topology->selector, request->key.data, request->key.size, choices,
+                          wanted < CHOICES_MAX ? wanted : CHOICES_MAX);
+    enum mcm_outcome outcome = result->home_outcome;
+    for (size_t i = 1; i < count && is_down(outcome); i++) {
+        result->server = (unsigned)choices[i];
+        outcome = guarded_call(route, route->topology->backends[choices[i]], request, result);
+    }
+    return outcome;
+}
+
+static enum mcm_outcome call_gutter(const struct route *route, const struct mcm_request *request,
+                                    struct mcm_result *result)
+{
+    const struct mcm_topology *gutter = route->client->gutter;
+    size_t index = mcm_selector_pick(gutter->selector, request->key.data, request->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        return result->home_outcome;
+    result->server = route->topology->count + (unsigned)index;
+    return guarded_call(route, gutter->backends[index], request, result);
+}
+
+/* What the policy makes of a call whose server is down. */
+static enum mcm_outcome call_elsewhere(const struct route *route, const struct mcm_request *request,
+                                       struct mcm_result *result)
+{
+    struct mcm_client *client = route->client;
+    struct mcm_request stand_in = stand_in_request(request, client->failure_ttl_max);
+    switch (client->on_failure) {
+    case MCM_ON_FAILURE_ERROR: break;
+    case MCM_ON_FAILURE_MISS:
+        return request->command == MCM_COMMAND_GET ? MCM_MISS : result->home_outcome;
+    case MCM_ON_FAILURE_NEXT: return call_next(route, &stand_in, result);
+    case MCM_ON_FAILURE_GUTTER: return call_gutter(route, &stand_in, result);
+    }
+    return result->home_outcome;
+}
+
+static enum mcm_outcome routed_call(const struct route *route, const struct mcm_request *request,
+                                    struct mcm_result *result)
+{
+    size_t index =
+        mcm_selector_pick(route->topology->selector, request->key.data, request->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        return MCM_E_ARG;
+    result->server = (unsigned)index;
+    enum mcm_outcome outcome =
+        guarded_call(route, route->topology->backends[index], request, result);
+    if (!is_down(outcome))
+        return outcome;
+    result->home_outcome = outcome;
+    return call_elsewhere(route, request, result);
 }
 
 static void clear_result(struct mcm_result *result)
@@ -156,10 +261,13 @@ static enum mcm_outcome call(struct mcm_client *client, const struct mcm_request
         result->outcome = MCM_E_FORKED;
         return result->outcome;
     }
-    atomic_fetch_add(&client->calls, 1);
-    result->server = mcm_client_server_index(client, request->key);
-    result->outcome = guarded_call(client, request, buffer, buffer_size, deadline, result);
-    atomic_fetch_sub(&client->calls, 1);
+    unsigned phase = mcm_client_enter(client);
+    struct route route = {client, atomic_load(&client->topology), buffer, buffer_size, deadline};
+    if (atomic_load(&client->closing))
+        result->outcome = MCM_E_SHUTDOWN;
+    else
+        result->outcome = routed_call(&route, request, result);
+    mcm_client_leave(client, phase);
     return result->outcome;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "mcmeta/stream.h"
 #include "mcmeta/token.h"
 
 /* A blocking recv() returns after this; it is used when at least twice as much time is left, which
@@ -36,6 +37,12 @@ int mcm_socket_new(const struct mcm_address *address, unsigned index)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
     return fd;
+}
+
+void mcm_socket_limit_unacked(int fd, mcm_ns span)
+{
+    unsigned ms = (unsigned)(ns_min(span, NS_PER_SEC * 3600) / NS_PER_MS);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
 /* Waits for events; 1, 0 when the deadline passed, -1 with errno: ECANCELED when the token of this
@@ -222,6 +229,10 @@ static void wait_for_socket(int fd, struct mcm_conn *conn, ns_t deadline)
 
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
 {
+    if (conn->stream != NULL) {
+        mcm_stream_exchange(conn->stream, fd, conn, deadline);
+        return;
+    }
     while (conn->first != NULL) {
         if (conn->unsent != NULL) {
             if (send_some(fd, conn) || conn->first == NULL)
