@@ -4,7 +4,8 @@
  * it when they return, but may leave it in between. Rules that keep the unlocked parts apart:
  *
  * - Only the leader receives, connects, and gives the connection back.
- * - Only one thread at a time sends, and only that thread moves bytes in the out buffer.
+ * - Only one thread at a time sends, and only that thread moves bytes in the out buffer. Over TLS
+ *   it is the leader, since one thread at a time may use a stream.
  * - The leader waits for the sender before it gives the connection back.
  * - A call's memory is its caller's again as soon as its word is DONE.
  */
@@ -105,6 +106,14 @@ static bool is_done(struct caller *me)
     return atomic_load_explicit(&me->word, memory_order_relaxed) == DONE;
 }
 
+static ssize_t send_some(struct mcm_link *link, const char *data, size_t size)
+{
+    bool writes;
+    if (link->stream != NULL)
+        return link->stream->ops->send(link->stream, data, size, &writes);
+    return send(link->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /*
  * Sends what is queued until the kernel takes no more. An error is not looked at here: receiving
  * shows it too, after what the server may have said before it hung up.
@@ -112,12 +121,12 @@ static bool is_done(struct caller *me)
 static void locked_send(struct mcm_shared *shared, struct wakes *wakes)
 {
     size_t size;
-    int fd = shared->lease.link->fd;
+    struct mcm_link *link = shared->lease.link;
     shared->sending = true;
     while (mcm_lane_commit(&shared->lane), mcm_lane_out(&shared->lane, &size), size > 0) {
         const char *data = mcm_lane_out(&shared->lane, &size);
         unlock(shared, wakes);
-        ssize_t sent = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send_some(link, data, size);
         bool interrupted = sent < 0 && errno == EINTR;
         mcm_ns now = ns_now();
         pthread_mutex_lock(&shared->lock);
@@ -194,7 +203,7 @@ static bool locked_renew(struct mcm_backend *backend, struct mcm_shared *shared,
     if (shared->lane.in_flight > 0 || shared->sending)
         return !is_old;
     bool looks = shared->suspect || now - shared->used_at >= me->idle_ns;
-    bool is_stale = looks && !mcm_socket_is_quiet(shared->lease.link->fd);
+    bool is_stale = looks && !mcm_link_is_quiet(shared->lease.link);
     if (is_stale || is_old || shared->lane.conn->broken)
         locked_drop(backend, shared, is_stale, wakes);
     return true;
@@ -206,16 +215,36 @@ struct received {
     mcm_ns now;
 };
 
-/* Waits for the network until `until` and receives once. EAGAIN: nothing came. */
-static struct received receive(int fd, char *data, bool writes, mcm_ns now, mcm_ns until)
+static ssize_t receive_plain(int fd, char *data, bool writes, mcm_ns now, mcm_ns until)
 {
-    struct received received;
     int flags = 0;
     if (writes || !mcm_socket_may_block(now, until)) {
         mcm_socket_wait(fd, writes, until);
         flags = MSG_DONTWAIT;
     }
-    received.size = recv(fd, data, RECEIVE_SIZE, flags);
+    return recv(fd, data, RECEIVE_SIZE, flags);
+}
+
+/* The stream first: it may hold bytes that the socket has given away already. */
+static ssize_t receive_stream(struct mcm_stream *stream, int fd, char *data, bool writes,
+                              mcm_ns until)
+{
+    bool stream_writes = false;
+    ssize_t got = stream->ops->receive(stream, data, RECEIVE_SIZE, &stream_writes);
+    if (got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+        return got;
+    mcm_socket_wait(fd, writes || stream_writes, until);
+    return stream->ops->receive(stream, data, RECEIVE_SIZE, &stream_writes);
+}
+
+/* Waits for the network until `until` and receives once. EAGAIN: nothing came. */
+static struct received receive(const struct mcm_link *link, char *data, bool writes, mcm_ns now,
+                               mcm_ns until)
+{
+    struct received received;
+    received.size = link->stream != NULL
+                        ? receive_stream(link->stream, link->fd, data, writes, until)
+                        : receive_plain(link->fd, data, writes, now, until);
     received.error = received.size < 0 ? errno : 0;
     received.now = ns_now();
     return received;
@@ -236,11 +265,11 @@ static void locked_receive(struct mcm_backend *backend, struct mcm_shared *share
     size_t unsent;
     mcm_lane_out(&shared->lane, &unsent);
     mcm_ns overdue = mcm_lane_deadline(&shared->lane);
-    int fd = shared->lease.link->fd;
+    const struct mcm_link *link = shared->lease.link;
     bool writes = unsent > 0 && !shared->sending;
     shared->receiving = true;
     unlock(shared, wakes);
-    struct received got = receive(fd, data, writes, now, ns_min(me->deadline, overdue));
+    struct received got = receive(link, data, writes, now, ns_min(me->deadline, overdue));
     pthread_mutex_lock(&shared->lock);
     shared->receiving = false;
     if (got.size > 0) {
@@ -385,7 +414,8 @@ static void follow(struct mcm_backend *backend, struct mcm_shared *shared, struc
 /* Whether a caller should not leave its request to the leader. */
 static bool must_send_itself(const struct mcm_shared *shared)
 {
-    if (!shared->receiving || shared->sending || shared->lane.conn == NULL)
+    if (!shared->receiving || shared->sending || shared->lane.conn == NULL ||
+        shared->lease.link->stream != NULL)
         return false;
     return shared->rtt > OWN_SEND_NS || ns_now() - shared->sent_at > OWN_SEND_NS;
 }
