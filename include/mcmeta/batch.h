@@ -20,7 +20,8 @@
  * When nothing but values and client flags is wanted, keys travel in classic get lines of less than
  * 2 KiB, which costs the server half the work; each value comes with its key, which is checked.
  *
- * For the circuit breaker of a server the group is one request.
+ * For the circuit breaker of a server the group is one request. `on_failure` of the client does not
+ * apply: an item whose server is down ends with the error.
  */
 #ifndef MCMETA_BATCH_H
 #define MCMETA_BATCH_H

@@ -13,6 +13,7 @@
 #include <mcmeta/lease.h>
 #include <mcmeta/selector.h>
 #include <mcmeta/ttl.h>
+#include <mcmeta/tls.h>
 #include <mcmeta/types.h>
 
 #endif

@@ -81,11 +81,15 @@ enum mcm_count {
     X(E_BREAKER_OPEN, "breaker_open", REFUSED, NONE, "the circuit breaker is open")                \
     X(E_BREAKER_BUSY, "breaker_busy", REFUSED, NONE,                                               \
       "the circuit breaker is half-open and its trial requests are in flight")                     \
+    X(E_BACKOFF, "dial_backoff", REFUSED, EXCLUDED,                                                \
+      "connecting failed lately and is not tried again before the deadline")                       \
     X(E_RESOLVE, "resolve", CONNECT, FAILURE, "the server's address could not be resolved")        \
     X(E_CONNECT_REFUSED, "connect_refused", CONNECT, FAILURE, "the connection was refused")        \
     X(E_CONNECT_TIMEOUT, "connect_timeout", CONNECT, FAILURE,                                      \
       "the connection was not made in time")                                                       \
     X(E_CONNECT, "connect_failed", CONNECT, FAILURE, "the connection could not be made")           \
+    X(E_TLS, "tls", CONNECT, FAILURE, "no secure connection could be agreed on")                   \
+    X(E_AUTH, "auth", CONNECT, FAILURE, "the server refused the user or the password")             \
     X(E_RESET, "reset", IO, FAILURE, "the connection was reset")                                   \
     X(E_CLOSED, "closed", IO, FAILURE, "the server closed the connection")                         \
     X(E_CLOSED_IDLE, "closed_idle", IO, EXCLUDED,                                                  \

@@ -14,29 +14,46 @@
 #include "mcmeta/shared.h"
 #include "mcmeta/token.h"
 
-int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_config *config)
+/* A name is not looked up again sooner than this after the last time. */
+#define RESOLVE_PAUSE NS_PER_SEC
+
+static int init_parts(struct mcm_backend *backend, const struct mcm_backend_config *config)
 {
-    memset(backend, 0, sizeof(*backend));
-    mcm_address_resolve(&backend->address, config->address);
-    backend->connect_timeout = config->connect_timeout > 0 ? config->connect_timeout : NS_NEVER;
-    backend->verify = config->verify;
-    backend->stop = config->stop;
-    backend->link_count = config->pool->max_size;
-    backend->rng = rng_seeded(config->seed);
+    char host[MCM_HOST_SIZE];
+    mcm_address_host(config->address, host);
     backend->name = strdup(config->name);
+    backend->address_text = strdup(config->address);
     backend->links = calloc(backend->link_count, sizeof(*backend->links));
     backend->pool = mcm_pool_new(config->pool, rng_u64(&backend->rng));
     if (config->breaker != NULL)
         backend->breaker = mcm_breaker_new(config->breaker, rng_u64(&backend->rng), ns_now());
-    pthread_mutex_init(&backend->lock, NULL);
-    if (backend->name == NULL || backend->links == NULL || backend->pool == NULL ||
-        (config->breaker != NULL && backend->breaker == NULL)) {
-        mcm_backend_deinit(backend);
+    if (config->tls != NULL)
+        backend->tls = mcm_tls_peer_new(config->tls, host);
+    if (backend->name == NULL || backend->address_text == NULL || backend->links == NULL ||
+        backend->pool == NULL || (config->breaker != NULL && backend->breaker == NULL) ||
+        (config->tls != NULL && backend->tls == NULL))
         return -1;
-    }
     for (unsigned i = 0; i < backend->link_count; i++)
         backend->links[i].fd = -1;
-    if (mcm_shared_init(backend, config->lane_count, config->lane_in_flight_max) != 0) {
+    return mcm_auth_init(&backend->auth, config->user, config->password);
+}
+
+int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_config *config)
+{
+    memset(backend, 0, sizeof(*backend));
+    mcm_address_resolve(&backend->address, config->address);
+    backend->resolved_at = ns_now();
+    backend->resolve_period = mcm_address_is_name(config->address) ? config->resolve_period : 0;
+    backend->connect_timeout = config->connect_timeout > 0 ? config->connect_timeout : NS_NEVER;
+    backend->acquire_timeout = config->acquire_timeout > 0 ? config->acquire_timeout : NS_NEVER;
+    backend->unacked_max = config->unacked_max;
+    backend->verify = config->verify;
+    backend->stop = config->stop;
+    backend->link_count = config->pool->max_size;
+    backend->rng = rng_seeded(config->seed);
+    pthread_mutex_init(&backend->lock, NULL);
+    if (init_parts(backend, config) != 0 ||
+        mcm_shared_init(backend, config->lane_count, config->lane_in_flight_max) != 0) {
         mcm_backend_deinit(backend);
         return -1;
     }
@@ -52,6 +69,8 @@ static void locked_wake(struct mcm_pool_waiter *waiter)
 /* Closes the socket of a slot, if any. The slot's state is not touched. */
 static void locked_close(struct mcm_link *link)
 {
+    mcm_stream_free(link->stream);
+    link->stream = NULL;
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
@@ -90,7 +109,10 @@ void mcm_backend_deinit(struct mcm_backend *backend)
         mcm_pool_free(backend->pool);
     }
     mcm_breaker_free(backend->breaker);
+    mcm_tls_peer_free(backend->tls);
+    mcm_auth_deinit(&backend->auth);
     free(backend->links);
+    free(backend->address_text);
     free(backend->name);
     pthread_mutex_destroy(&backend->lock);
 }
@@ -103,7 +125,10 @@ void mcm_backend_disown(struct mcm_backend *backend)
     free(backend->pool);
     free(backend->lanes);
     mcm_breaker_free(backend->breaker);
+    mcm_tls_peer_free(backend->tls);
+    mcm_auth_deinit(&backend->auth);
     free(backend->links);
+    free(backend->address_text);
     free(backend->name);
 }
 
@@ -193,6 +218,16 @@ static void locked_tick(struct mcm_backend *backend)
         locked_wake(granted);
 }
 
+/*
+ * Who went to sleep before a dial back-off began does not know when it ends: let the first one look
+ * again. It will sleep until then, tick the pool and serve whoever is first in the queue.
+ */
+static void locked_rouse(struct mcm_backend *backend)
+{
+    if (backend->sleepers != NULL && mcm_pool_deadline(backend->pool) != NS_NEVER)
+        pthread_cond_signal(&backend->sleepers->wake);
+}
+
 /* Sleeps until the pool granted or refused the wish, the deadline passed or the client stops. */
 static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *waiter,
                         mcm_ns deadline)
@@ -214,6 +249,7 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
         locked_tick(backend);
     }
     locked_remove_sleeper(backend, sleeper);
+    locked_rouse(backend);
 }
 
 /*
@@ -227,6 +263,7 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
     struct mcm_pool_waiter waiter = {.owner = &sleeper};
     pthread_mutex_lock(&backend->lock);
     ns_t now = ns_now();
+    deadline = ns_min(deadline, ns_add(now, backend->acquire_timeout));
     if (mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT) {
         locked_wait(backend, &waiter, deadline);
         lease->waited_ns += ns_now() - now;
@@ -248,19 +285,40 @@ static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
     switch (verdict) {
     case MCM_POOL_REFUSED_FULL: return MCM_E_WAITERS;
     case MCM_POOL_REFUSED_CLOSED: return MCM_E_SHUTDOWN;
+    case MCM_POOL_REFUSED_BACKOFF: return MCM_E_BACKOFF;
     default: return MCM_E_TIMEOUT_POOL;
     }
 }
 
 /* A socket for the slot, known to those who may have to shut it down. */
-static int open_link(struct mcm_backend *backend, struct mcm_link *link, unsigned index)
+static int open_link(struct mcm_backend *backend, struct mcm_link *link,
+                     const struct mcm_address *address, unsigned index)
 {
     pthread_mutex_lock(&backend->lock);
     locked_close(link);
-    link->fd = mcm_socket_new(&backend->address, index);
+    link->fd = mcm_socket_new(address, index);
     int fd = link->fd;
     pthread_mutex_unlock(&backend->lock);
+    if (fd >= 0 && address->sockets[index].ss_family != AF_UNIX && backend->unacked_max > 0)
+        mcm_socket_limit_unacked(fd, backend->unacked_max);
     return fd;
+}
+
+/* What a connected socket needs before the first request. */
+static enum mcm_outcome prepare_link(struct mcm_backend *backend, struct mcm_lease *lease,
+                                     mcm_ns deadline)
+{
+    struct mcm_link *link = lease->link;
+    enum mcm_outcome outcome = MCM_OK;
+    if (backend->tls != NULL) {
+        link->stream = mcm_tls_stream_new(backend->tls, link->fd);
+        if (link->stream == NULL)
+            return MCM_E_NO_MEMORY;
+        outcome = mcm_stream_handshake(link->stream, link->fd, deadline, &lease->sys_errno);
+    }
+    if (outcome == MCM_OK && backend->auth.command != NULL)
+        outcome = mcm_auth_run(&backend->auth, link->stream, link->fd, deadline, &lease->sys_errno);
+    return outcome;
 }
 
 /* Tries the addresses of the server in turn. */
@@ -268,15 +326,23 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
                                      mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_E_RESOLVE;
-    for (unsigned i = 0; i < backend->address.count && !is_stopped(backend, lease); i++) {
-        int fd = open_link(backend, lease->link, i);
+    pthread_mutex_lock(&backend->lock);
+    struct mcm_address address = backend->address;
+    pthread_mutex_unlock(&backend->lock);
+    for (unsigned i = 0; i < address.count && !is_stopped(backend, lease); i++) {
+        int fd = open_link(backend, lease->link, &address, i);
         if (fd < 0) {
             lease->sys_errno = errno;
             return MCM_E_SYSTEM;
         }
-        outcome = mcm_socket_connect(fd, &backend->address, i, deadline, backend->stop,
-                                     &lease->sys_errno);
-        if (outcome == MCM_OK || outcome == MCM_E_CONNECT_TIMEOUT)
+        /* One silent address must not take the time of the others. */
+        mcm_ns now = ns_now(), share = deadline;
+        if (deadline != NS_NEVER)
+            share = now + (deadline - now) / (address.count - i);
+        outcome = mcm_socket_connect(fd, &address, i, share, backend->stop, &lease->sys_errno);
+        if (outcome == MCM_OK)
+            outcome = prepare_link(backend, lease, deadline);
+        if (outcome == MCM_OK || ns_now() >= deadline)
             break;
     }
     return is_stopped(backend, lease) ? mcm_backend_stop_outcome(backend) : outcome;
@@ -303,12 +369,16 @@ static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *leas
         lease->slot->conn = link;
         link->used = false;
         mcm_conn_init(&link->conn, backend->verify, (uint32_t)rng_u64(&backend->rng));
+        link->conn.stream = link->stream;
     } else {
         locked_close(link);
         link->busy = false;
         link->stopped = false;
     }
-    locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, dial_result(outcome), ns_now()));
+    enum mcm_pool_dial_result result = dial_result(outcome);
+    backend->connect_failed = backend->connect_failed || result == MCM_POOL_DIAL_FAILED;
+    locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, result, ns_now()));
+    locked_rouse(backend);
     pthread_mutex_unlock(&backend->lock);
     return outcome;
 }
@@ -318,6 +388,12 @@ static void give_back(struct mcm_backend *backend, struct mcm_lease *lease, enum
     pthread_mutex_lock(&backend->lock);
     locked_release(backend, lease->slot, fate);
     pthread_mutex_unlock(&backend->lock);
+}
+
+bool mcm_link_is_quiet(struct mcm_link *link)
+{
+    return link->stream != NULL ? link->stream->ops->is_quiet(link->stream)
+                                : mcm_socket_is_quiet(link->fd);
 }
 
 enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
@@ -335,7 +411,7 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
             give_back(backend, lease, MCM_POOL_KEEP_UNUSED);
             return mcm_backend_stop_outcome(backend);
         }
-        if (ns_now() - lease->slot->used_ns < idle_ns || mcm_socket_is_quiet(lease->link->fd))
+        if (ns_now() - lease->slot->used_ns < idle_ns || mcm_link_is_quiet(lease->link))
             return MCM_OK;
         give_back(backend, lease, MCM_POOL_DESTROY_STALE);
     }
@@ -380,10 +456,10 @@ static void check_health(struct mcm_backend *backend, struct mcm_pool_slot *slot
 }
 
 /* Connects ahead of demand; false when that failed, so that nobody tries again at once. */
-static bool warm_up(struct mcm_backend *backend, struct mcm_pool_slot *slot)
+static bool warm_up(struct mcm_backend *backend, struct mcm_pool_slot *slot, mcm_ns timeout)
 {
     struct mcm_lease lease = {.slot = slot, .link = link_of(backend, slot)};
-    if (dial(backend, &lease, NS_NEVER) != MCM_OK)
+    if (dial(backend, &lease, ns_add(ns_now(), timeout)) != MCM_OK)
         return false;
     give_back(backend, &lease, MCM_POOL_KEEP_UNUSED);
     return true;
@@ -414,11 +490,38 @@ bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *n
     pthread_mutex_unlock(&backend->lock);
     switch (check.action) {
     case MCM_POOL_CHECK_PING: check_health(backend, check.slot, timeout); return true;
-    case MCM_POOL_CHECK_DIAL: return warm_up(backend, check.slot);
+    case MCM_POOL_CHECK_DIAL: return warm_up(backend, check.slot, timeout);
     case MCM_POOL_CHECK_NONE:
     case MCM_POOL_CHECK_CLOSE: break;
     }
     return false;
+}
+
+static bool locked_is_resolve_due(const struct mcm_backend *backend, ns_t now)
+{
+    if (backend->resolve_period <= 0)
+        return false;
+    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
+                                        : backend->resolve_period;
+    return now >= ns_add(backend->resolved_at, wait);
+}
+
+void mcm_backend_resolve(struct mcm_backend *backend)
+{
+    pthread_mutex_lock(&backend->lock);
+    bool is_due = locked_is_resolve_due(backend, ns_now());
+    backend->connect_failed = backend->connect_failed && !is_due;
+    pthread_mutex_unlock(&backend->lock);
+    if (!is_due)
+        return;
+    struct mcm_address fresh;
+    mcm_address_resolve(&fresh, backend->address_text);
+    backend->resolved_at = ns_now();
+    pthread_mutex_lock(&backend->lock);
+    /* A resolver that fails now is no reason to forget what it said before. */
+    if (fresh.count > 0)
+        backend->address = fresh;
+    pthread_mutex_unlock(&backend->lock);
 }
 
 void mcm_backend_stop(struct mcm_backend *backend)

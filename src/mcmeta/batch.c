@@ -35,6 +35,15 @@ static enum mcm_outcome check_item(struct mcm_batch *batch, struct mcm_batch_ite
     return MCM_OUTCOME_COUNT;
 }
 
+static void find_server(struct mcm_batch *batch, struct mcm_batch_item *item)
+{
+    size_t index = mcm_selector_pick(batch->topology->selector, item->key.data, item->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        item->outcome = MCM_E_ARG;
+    else
+        item->server = (unsigned)index;
+}
+
 /* Every item gets its server, or the outcome with which it is refused. */
 static void check_items(struct mcm_batch *batch)
 {
@@ -45,7 +54,7 @@ static void check_items(struct mcm_batch *batch)
         item->value_size = 0;
         item->outcome = check_item(batch, item);
         if (item->outcome == MCM_OUTCOME_COUNT)
-            item->server = mcm_client_server_index(batch->client, item->key);
+            find_server(batch, item);
         if (batch->kind == MCM_BATCH_GET)
             item->value = (struct mcm_slice){0};
     }
@@ -59,7 +68,7 @@ static void check_items(struct mcm_batch *batch)
 /* Sorts the indexes of pending items by server and makes a group of each run. */
 static int make_groups(struct mcm_batch *batch)
 {
-    unsigned servers = batch->client->backend_count;
+    unsigned servers = batch->topology->count;
     size_t *ends = calloc(servers + 1, sizeof(*ends));
     batch->order = malloc((batch->count + 1) * sizeof(*batch->order));
     batch->groups = calloc(servers, sizeof(*batch->groups));
@@ -93,9 +102,8 @@ static unsigned poll_active(const struct mcm_batch *batch, struct pollfd *polled
         const struct mcm_group *group = &batch->groups[i];
         if (!group->active)
             continue;
-        bool writes = group->lease.link->conn.unsent != NULL;
         polled[count].fd = group->lease.link->fd;
-        polled[count].events = writes ? POLLIN | POLLOUT : POLLIN;
+        polled[count].events = group->writes ? POLLIN | POLLOUT : POLLIN;
         polled[count++].revents = 0;
         if (batch->options.progress_timeout > 0)
             *until = ns_min(*until, ns_add(group->progress_at, batch->options.progress_timeout));
@@ -158,7 +166,7 @@ static void report(struct mcm_group *group, struct mcm_breaker_token token)
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
-    mcm_backend_report(&batch->client->backends[group->server], token, group->outcome, &moved);
+    mcm_backend_report(batch->topology->backends[group->server], token, group->outcome, &moved);
     mcm_client_report_transition(batch->client, group->server, &moved, group->outcome);
     batch->result.servers++;
     if (group->outcome == MCM_OK)
@@ -181,7 +189,8 @@ static void start_group(struct mcm_group *group, struct mcm_breaker_token *token
 {
     struct mcm_client *client = group->batch->client;
     struct mcm_breaker_transition moved;
-    enum mcm_outcome outcome = mcm_backend_admit(&client->backends[group->server], token, &moved);
+    enum mcm_outcome outcome =
+        mcm_backend_admit(group->batch->topology->backends[group->server], token, &moved);
     mcm_client_report_transition(client, group->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK && group->batch->giving_up)
         outcome = MCM_E_CANCELLED;
@@ -227,7 +236,7 @@ static void refuse_pending(struct mcm_batch *batch, enum mcm_outcome outcome)
     }
 }
 
-static enum mcm_batch_status sum_up(struct mcm_batch *batch)
+static void sum_up(struct mcm_batch *batch)
 {
     struct mcm_batch_result *result = &batch->result;
     for (size_t i = 0; i < batch->count; i++) {
@@ -242,7 +251,6 @@ static enum mcm_batch_status sum_up(struct mcm_batch *batch)
         result->status = MCM_BATCH_OK;
     else
         result->status = result->answered > 0 ? MCM_BATCH_PARTIAL : MCM_BATCH_FAILED;
-    return result->status;
 }
 
 /* 250 ms and a millisecond for each 100 keys. */
@@ -258,20 +266,24 @@ static bool are_options(const struct mcm_batch_options *options)
            (unsigned)options->mode < MCM_STORE_MODE_COUNT;
 }
 
-static enum mcm_batch_status run_batch(struct mcm_batch *batch)
+static void run_batch(struct mcm_batch *batch)
 {
-    check_items(batch);
+    for (size_t i = 0; i < batch->count; i++)
+        batch->items[i].outcome = MCM_OUTCOME_COUNT;
     if (mcm_client_is_forked(batch->client)) {
         refuse_pending(batch, MCM_E_FORKED);
-        return sum_up(batch);
+        return;
     }
-    atomic_fetch_add(&batch->client->calls, 1);
-    if (make_groups(batch) != 0 || run_groups(batch) != 0)
+    unsigned phase = mcm_client_enter(batch->client);
+    batch->topology = atomic_load(&batch->client->topology);
+    check_items(batch);
+    if (atomic_load(&batch->client->closing))
+        refuse_pending(batch, MCM_E_SHUTDOWN);
+    else if (make_groups(batch) != 0 || run_groups(batch) != 0)
         refuse_pending(batch, MCM_E_NO_MEMORY);
-    atomic_fetch_sub(&batch->client->calls, 1);
+    mcm_client_leave(batch->client, phase);
     free(batch->order);
     free(batch->groups);
-    return sum_up(batch);
 }
 
 static enum mcm_batch_status multi(struct mcm_client *client, enum mcm_batch_kind kind,
@@ -295,8 +307,8 @@ static enum mcm_batch_status multi(struct mcm_client *client, enum mcm_batch_kin
     } else {
         for (size_t i = 0; i < count; i++)
             items[i].outcome = MCM_E_ARG;
-        sum_up(&batch);
     }
+    sum_up(&batch);
     if (result != NULL)
         *result = batch.result;
     return batch.result.status;

@@ -8,10 +8,12 @@
 #include "mcmeta/handle.h"
 
 #include <string.h>
+#include <time.h>
 
 #include <mcmeta/commands.h>
 
 #include "base/time.h"
+#include "mcmeta/classic.h"
 #include "mcmeta/shared.h"
 
 void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
@@ -75,7 +77,7 @@ static struct attempt attempt_shared(struct mcm_backend *backend, const struct m
     bool may_repeat = op->command == MCM_COMMAND_GET || op->bytes_sent == 0;
     return (struct attempt){
         .outcome = end.outcome,
-        .died_idle = end.lost && !op->answer_begun && (end.was_idle || may_repeat),
+        .died_idle = end.lost && !op->answer_begun && end.was_used && (end.was_idle || may_repeat),
         .may_repeat = may_repeat,
     };
 }
@@ -131,44 +133,108 @@ static enum mcm_outcome run_call(struct mcm_client *client, struct mcm_backend *
     return attempt_call(client, backend, request, &op, 0, deadline, result).outcome;
 }
 
-static enum mcm_outcome guarded_call(struct mcm_client *client, const struct mcm_request *request,
-                                     void *buffer, size_t buffer_size, mcm_ns deadline,
-                                     struct mcm_result *result)
+/* Where a call goes, and what it needs on the way. */
+struct route {
+    struct mcm_client *client;
+    const struct mcm_topology *topology;
+    struct mcm_slice key; /* as the caller knows it: keys belong to servers by these bytes */
+    void *buffer;
+    size_t buffer_size;
+    mcm_ns deadline;
+};
+
+static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backend *backend,
+                                     const struct mcm_request *request, struct mcm_result *result)
 {
-    struct mcm_backend *backend = &client->backends[result->server];
+    struct mcm_client *client = route->client;
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
     mcm_client_report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
-        outcome = run_call(client, backend, request, buffer, buffer_size, deadline, result);
+        outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
+                           route->deadline, result);
     mcm_backend_report(backend, token, outcome, &moved);
     mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
 }
 
-static void clear_result(struct mcm_result *result)
+/* The server itself cannot be reached; anything later may have had an effect. */
+static bool is_down(enum mcm_outcome outcome)
 {
-    *result = (struct mcm_result){.outcome = MCM_OK};
+    return mcm_outcome_class(outcome) == MCM_CLASS_REFUSED ||
+           mcm_outcome_class(outcome) == MCM_CLASS_CONNECT;
 }
 
-enum mcm_outcome mcm_result_refuse(struct mcm_result *result, enum mcm_outcome outcome)
+#define TTL_RELATIVE_MAX (UINT32_C(30) * 24 * 60 * 60)
+
+static uint32_t capped_ttl(uint32_t ttl, uint32_t max)
 {
-    clear_result(result);
-    result->outcome = outcome;
+    if (max == 0)
+        return ttl;
+    /* An absolute time is kept when it comes before the cap: it may be in the past. */
+    if (ttl > TTL_RELATIVE_MAX)
+        return (int64_t)ttl - (int64_t)time(NULL) < (int64_t)max ? ttl : max;
+    return ttl == 0 || ttl > max ? max : ttl;
+}
+
+/* The request as a server that stands in gets it: what it stores must not live long there. */
+static struct mcm_request stand_in_request(const struct mcm_request *request, uint32_t ttl_max)
+{
+    struct mcm_request copy = *request;
+    if (copy.command == MCM_COMMAND_SET && !(copy.flags & MCM_REQUEST_TTL) && ttl_max > 0) {
+        copy.flags |= MCM_REQUEST_TTL;
+        copy.ttl = 0;
+    }
+    if (copy.flags & MCM_REQUEST_TTL)
+        copy.ttl = capped_ttl(copy.ttl, ttl_max);
+    if (copy.flags & MCM_REQUEST_VIVIFY)
+        copy.vivify_ttl = capped_ttl(copy.vivify_ttl, ttl_max);
+    return copy;
+}
+
+#define CHOICES_MAX 8
+
+static enum mcm_outcome call_next(const struct route *route, const struct mcm_request *request,
+                                  struct mcm_result *result)
+{
+    size_t choices[CHOICES_MAX];
+    size_t wanted = route->client->failure_choices;
+    size_t count = mcm_selector_rank(route->topology->selector, route->key.data, route->key.size,
+                                     choices, wanted < CHOICES_MAX ? wanted : CHOICES_MAX);
+    enum mcm_outcome outcome = result->home_outcome;
+    for (size_t i = 1; i < count && is_down(outcome); i++) {
+        result->server = (unsigned)choices[i];
+        outcome = guarded_call(route, route->topology->backends[choices[i]], request, result);
+    }
     return outcome;
 }
 
-static enum mcm_outcome counted_call(struct mcm_client *client, unsigned server,
-                                     const struct mcm_request *request, void *buffer,
-                                     size_t buffer_size, mcm_ns deadline, struct mcm_result *result)
+static enum mcm_outcome call_gutter(const struct route *route, const struct mcm_request *request,
+                                    struct mcm_result *result)
 {
-    clear_result(result);
-    atomic_fetch_add(&client->calls, 1);
-    result->server = server;
-    result->outcome = guarded_call(client, request, buffer, buffer_size, deadline, result);
-    atomic_fetch_sub(&client->calls, 1);
-    return result->outcome;
+    const struct mcm_topology *gutter = route->client->gutter;
+    size_t index = mcm_selector_pick(gutter->selector, route->key.data, route->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        return result->home_outcome;
+    result->server = route->topology->count + (unsigned)index;
+    return guarded_call(route, gutter->backends[index], request, result);
+}
+
+/* What the policy makes of a call whose server is down. */
+static enum mcm_outcome call_elsewhere(const struct route *route, const struct mcm_request *request,
+                                       struct mcm_result *result)
+{
+    struct mcm_client *client = route->client;
+    struct mcm_request stand_in = stand_in_request(request, client->failure_ttl_max);
+    switch (client->on_failure) {
+    case MCM_ON_FAILURE_ERROR: break;
+    case MCM_ON_FAILURE_MISS:
+        return request->command == MCM_COMMAND_GET ? MCM_MISS : result->home_outcome;
+    case MCM_ON_FAILURE_NEXT: return call_next(route, &stand_in, result);
+    case MCM_ON_FAILURE_GUTTER: return call_gutter(route, &stand_in, result);
+    }
+    return result->home_outcome;
 }
 
 /* The features that older servers refuse or, worse, ignore. */
@@ -187,19 +253,55 @@ static unsigned needed_capabilities(const struct mcm_request *request)
 }
 
 /* Asks for the version the first time somebody needs to know it. */
-static enum mcm_outcome check_capabilities(struct mcm_client *client, unsigned server,
-                                           unsigned needed, mcm_ns deadline,
-                                           struct mcm_result *result)
+static enum mcm_outcome check_capabilities(const struct route *route, struct mcm_backend *backend,
+                                           unsigned needed, struct mcm_result *result)
 {
-    struct mcm_backend *backend = &client->backends[server];
-    if (!(atomic_load(&backend->capabilities) & MCM_CAPABILITIES_KNOWN) &&
-        mcm_server_version(client, server, NULL, deadline, result) != MCM_OK)
-        return result->outcome;
-    bool able = (atomic_load(&backend->capabilities) & needed) == needed;
-    if (!able)
-        mcm_result_refuse(result, MCM_E_UNSUPPORTED);
-    result->server = server;
-    return able ? MCM_OK : MCM_E_UNSUPPORTED;
+    char version[MCM_VERSION_SIZE] = "";
+    struct mcm_classic_line reader;
+    struct mcm_request request = {
+        .command = MCM_COMMAND_TEXT, .key = mcm_slice_of_string("version"), .text = &reader.text};
+    unsigned known = atomic_load(&backend->capabilities);
+    if (!(known & MCM_CAPABILITIES_KNOWN)) {
+        mcm_classic_line_init(&reader, "VERSION");
+        reader.copy = version;
+        enum mcm_outcome outcome = guarded_call(route, backend, &request, result);
+        if (outcome != MCM_OK)
+            return outcome;
+        known = MCM_CAPABILITIES_KNOWN | mcm_version_capabilities(version);
+        atomic_store(&backend->capabilities, known);
+    }
+    return (known & needed) == needed ? MCM_OK : MCM_E_UNSUPPORTED;
+}
+
+static enum mcm_outcome routed_call(const struct route *route, const struct mcm_request *request,
+                                    struct mcm_result *result)
+{
+    size_t index = mcm_selector_pick(route->topology->selector, route->key.data, route->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        return MCM_E_ARG;
+    result->server = (unsigned)index;
+    struct mcm_backend *backend = route->topology->backends[index];
+    unsigned needed = needed_capabilities(request);
+    enum mcm_outcome outcome =
+        needed != 0 ? check_capabilities(route, backend, needed, result) : MCM_OK;
+    if (outcome == MCM_OK)
+        outcome = guarded_call(route, backend, request, result);
+    if (!is_down(outcome))
+        return outcome;
+    result->home_outcome = outcome;
+    return call_elsewhere(route, request, result);
+}
+
+static void clear_result(struct mcm_result *result)
+{
+    *result = (struct mcm_result){.outcome = MCM_OK};
+}
+
+enum mcm_outcome mcm_result_refuse(struct mcm_result *result, enum mcm_outcome outcome)
+{
+    clear_result(result);
+    result->outcome = outcome;
+    return outcome;
 }
 
 enum mcm_outcome mcm_client_call(struct mcm_client *client, struct mcm_request *request,
@@ -207,29 +309,42 @@ enum mcm_outcome mcm_client_call(struct mcm_client *client, struct mcm_request *
                                  struct mcm_result *result)
 {
     struct mcm_wire_key wire;
+    clear_result(result);
     if (!mcm_key_prepare(client->keys, request->key, &wire))
         return mcm_result_refuse(result, MCM_E_KEY);
     if (mcm_client_is_forked(client))
         return mcm_result_refuse(result, MCM_E_FORKED);
-    /* Keys belong to servers by the bytes that the caller knows, encoded or not. */
-    unsigned server = mcm_client_server_index(client, request->key);
-    unsigned needed = needed_capabilities(request);
-    if (needed != 0 && check_capabilities(client, server, needed, deadline, result) != MCM_OK)
-        return result->outcome;
+    unsigned phase = mcm_client_enter(client);
+    struct route route = {
+        client, atomic_load(&client->topology), request->key, buffer, buffer_size, deadline};
     request->key = wire.key;
     request->flags |= wire.base64 ? MCM_REQUEST_BASE64 : 0;
-    return counted_call(client, server, request, buffer, buffer_size, deadline, result);
+    if (atomic_load(&client->closing))
+        result->outcome = MCM_E_SHUTDOWN;
+    else
+        result->outcome = routed_call(&route, request, result);
+    mcm_client_leave(client, phase);
+    return result->outcome;
 }
 
 enum mcm_outcome mcm_client_call_server(struct mcm_client *client, unsigned index,
                                         const struct mcm_request *request, mcm_ns deadline,
                                         struct mcm_result *result)
 {
-    if (index >= client->backend_count)
-        return mcm_result_refuse(result, MCM_E_ARG);
+    clear_result(result);
     if (mcm_client_is_forked(client))
         return mcm_result_refuse(result, MCM_E_FORKED);
-    return counted_call(client, index, request, NULL, 0, deadline, result);
+    unsigned phase = mcm_client_enter(client);
+    struct route route = {
+        .client = client, .topology = atomic_load(&client->topology), .deadline = deadline};
+    struct mcm_backend *backend = mcm_client_backend(client, index);
+    result->server = index;
+    if (backend == NULL || atomic_load(&client->closing))
+        result->outcome = backend == NULL ? MCM_E_ARG : MCM_E_SHUTDOWN;
+    else
+        result->outcome = guarded_call(&route, backend, request, result);
+    mcm_client_leave(client, phase);
+    return result->outcome;
 }
 
 enum mcm_outcome mcm_get(struct mcm_client *client, struct mcm_slice key, void *buffer,

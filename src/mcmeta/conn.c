@@ -408,6 +408,10 @@ static size_t take_line(struct mcm_conn *conn, const char *data, size_t size)
     size_t used;
     if (conn->first->text != NULL)
         return take_text(conn, data, size);
+    if (conn->reader.line_size == 0 && mcm_reader_take_line(&conn->reader, data, size, &used)) {
+        end_line(conn);
+        return used;
+    }
     switch (mcm_reader_feed(&conn->reader, data, size, &used)) {
     case MCM_READER_MORE: break;
     case MCM_READER_DONE: end_line(conn); break;

@@ -89,7 +89,10 @@ struct mcm_text {
 /* What the next received byte belongs to. */
 enum mcm_conn_phase { MCM_CONN_LINE, MCM_CONN_VALUE, MCM_CONN_VALUE_END };
 
+struct mcm_stream;
+
 struct mcm_conn {
+    struct mcm_stream *stream; /* not looked at here: what wraps the bytes, or NULL */
     bool verify;
     bool broken;
     uint32_t sequence;           /* of the next opaque token */

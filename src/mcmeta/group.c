@@ -35,7 +35,7 @@ static struct mcm_batch_item *item_at(const struct mcm_group *group, size_t posi
 
 static struct mcm_backend *backend_of(const struct mcm_group *group)
 {
-    return &group->batch->client->backends[group->server];
+    return group->batch->topology->backends[group->server];
 }
 
 static void finish_at(struct mcm_group *group, size_t position, enum mcm_outcome outcome)
@@ -381,7 +381,7 @@ void mcm_group_pump(struct mcm_group *group, bool readable)
     if (readable)
         group->progress_at = ns_now();
     while (more) {
-        mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, readable);
+        group->writes = mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, readable);
         collect(group);
         if (!group->active)
             return;

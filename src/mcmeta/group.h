@@ -11,6 +11,7 @@ enum mcm_batch_kind { MCM_BATCH_GET, MCM_BATCH_SET, MCM_BATCH_DELETE };
 
 struct mcm_batch {
     struct mcm_client *client;
+    const struct mcm_topology *topology;
     enum mcm_batch_kind kind;
     struct mcm_batch_item *items;
     size_t count;
@@ -31,6 +32,7 @@ struct mcm_group {
 
     bool active; /* has a connection and is not finished */
     bool was_used;
+    bool writes;   /* the socket must become writable to go on */
     bool answered; /* something came over it */
     bool retried;
     struct mcm_lease lease;

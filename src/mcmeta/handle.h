@@ -3,12 +3,23 @@
 #ifndef MCMETA_HANDLE_H
 #define MCMETA_HANDLE_H
 
-#include "mcmeta/backend.h"
+#include "mcmeta/topology.h"
 
 struct mcm_client {
-    struct mcm_backend *backends;
-    unsigned backend_count;
-    struct mcm_selector *selector;
+    struct mcm_topology *_Atomic topology; /* the servers; read between enter and leave */
+    struct mcm_topology *gutter;           /* servers that stand in, or NULL; never changes */
+    struct mcm_topology_config parts;      /* to build lists with; what it points to is ours */
+    struct mcm_pool_config pool;
+    struct mcm_breaker_settings breaker;
+    struct mcm_tls *tls;
+    char *user, *password;
+    enum mcm_failure_policy on_failure;
+    unsigned failure_choices;
+    uint32_t failure_ttl_max;
+
+    pthread_mutex_t change_lock;  /* one change of the servers at a time */
+    pthread_mutex_t retired_lock; /* retired */
+    struct mcm_topology *retired; /* lists that calls may still be using */
     size_t value_size_max;
     enum mcm_key_rule keys;
     bool allow_flush;
@@ -23,8 +34,10 @@ struct mcm_client {
     /* A page that the kernel fills with zeroes in a child process; 1 in ours. */
     const unsigned char *ours;
 
-    atomic_int stop;   /* enum mcm_stop */
-    atomic_uint calls; /* in progress */
+    atomic_int stop;      /* enum mcm_stop */
+    atomic_bool closing;  /* calls in progress go on, new ones are refused */
+    atomic_uint phase;    /* the lowest bit is which of `calls` a new call counts in */
+    atomic_uint calls[2]; /* in progress */
 
     bool has_thread;
     pthread_t thread;
@@ -38,6 +51,38 @@ static inline bool mcm_client_is_forked(const struct mcm_client *client)
 {
     return *client->ours == 0;
 }
+
+/* A call begins; give the result to mcm_client_leave() when it is over. */
+static inline unsigned mcm_client_enter(struct mcm_client *client)
+{
+    unsigned phase = atomic_load(&client->phase) & 1;
+    atomic_fetch_add(&client->calls[phase], 1);
+    return phase;
+}
+
+static inline void mcm_client_leave(struct mcm_client *client, unsigned phase)
+{
+    atomic_fetch_sub(&client->calls[phase], 1);
+}
+
+/* Backend of server `index`: the servers of the list, then those of the gutter. NULL when there is
+ * none. Only between enter and leave. */
+static inline struct mcm_backend *mcm_client_backend(const struct mcm_client *client,
+                                                     unsigned index)
+{
+    const struct mcm_topology *topology = atomic_load(&client->topology);
+    if (index < topology->count)
+        return topology->backends[index];
+    index -= topology->count;
+    return client->gutter != NULL && index < client->gutter->count ? client->gutter->backends[index]
+                                                                   : NULL;
+}
+
+/* No call may be in them. */
+void mcm_client_free_retired(struct mcm_client *client);
+
+/* Until every call has left. */
+void mcm_client_await_calls(struct mcm_client *client);
 
 /* Tells the configured callback about a change of a breaker, if there was one. */
 void mcm_client_report_transition(const struct mcm_client *client, unsigned server,

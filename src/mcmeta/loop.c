@@ -64,6 +64,10 @@ static struct mcm_client *new_inner_client(const struct mcm_client_config *confi
                                            size_t error_size)
 {
     struct mcm_client_config inner = *config;
+    if (config->tls != NULL || config->user != NULL) {
+        mcm_refuse(error, error_size, "a loop does neither TLS nor authentication");
+        return NULL;
+    }
     inner.mode = MCM_MODE_EXCLUSIVE;
     inner.connections_max = config->lanes > 0 ? config->lanes : 1;
     inner.waiters_max = 0;
@@ -74,15 +78,15 @@ static struct mcm_client *new_inner_client(const struct mcm_client_config *confi
 
 static int make_lanes(struct mcm_loop *loop, const struct mcm_client_config *config)
 {
-    loop->lanes_per_server = loop->client->backends[0].link_count;
-    loop->lane_count = loop->lanes_per_server * loop->client->backend_count;
+    loop->lanes_per_server = mcm_client_backend(loop->client, 0)->link_count;
+    loop->lane_count = loop->lanes_per_server * (unsigned)mcm_client_server_count(loop->client);
     loop->lanes = calloc(loop->lane_count, sizeof(*loop->lanes));
     if (loop->lanes == NULL)
         return -1;
     for (unsigned i = 0; i < loop->lane_count; i++) {
         struct mcm_event_lane *lane = &loop->lanes[i];
         mcm_lane_init(&lane->lane, config->lane_in_flight_max);
-        lane->backend = &loop->client->backends[i / loop->lanes_per_server];
+        lane->backend = mcm_client_backend(loop->client, i / loop->lanes_per_server);
         lane->epoll_fd = loop->epoll_fd;
         lane->end = end_call;
         lane->owner = loop;
@@ -212,7 +216,7 @@ static bool try_again(struct mcm_loop *loop, struct loop_call *call)
     struct mcm_op *op = &call->op;
     bool lost =
         op->outcome == MCM_E_RESET || op->outcome == MCM_E_CLOSED || op->outcome == MCM_E_PROTOCOL;
-    if (!lost || op->answer_begun || call->retried || loop->stopping)
+    if (!lost || op->answer_begun || !call->lane_call.was_used || call->retried || loop->stopping)
         return false;
     if (op->command != MCM_COMMAND_GET && op->bytes_sent > 0) {
         if (call->lane_call.was_idle)
@@ -229,7 +233,7 @@ static void report(struct mcm_loop *loop, unsigned server, struct mcm_breaker_to
                    enum mcm_outcome outcome)
 {
     struct mcm_breaker_transition moved;
-    mcm_backend_report(&loop->client->backends[server], token, outcome, &moved);
+    mcm_backend_report(mcm_client_backend(loop->client, server), token, outcome, &moved);
     mcm_client_report_transition(loop->client, server, &moved, outcome);
 }
 
@@ -269,7 +273,8 @@ static enum mcm_outcome admit(struct mcm_loop *loop, unsigned server,
                               struct mcm_breaker_token *token)
 {
     struct mcm_breaker_transition moved;
-    enum mcm_outcome outcome = mcm_backend_admit(&loop->client->backends[server], token, &moved);
+    enum mcm_outcome outcome =
+        mcm_backend_admit(mcm_client_backend(loop->client, server), token, &moved);
     mcm_client_report_transition(loop->client, server, &moved, MCM_OUTCOME_COUNT);
     if (outcome != MCM_OK)
         report(loop, server, *token, outcome);
@@ -364,12 +369,17 @@ enum mcm_outcome mcm_loop_increment(struct mcm_loop *loop, struct mcm_loop_call 
 /* Takes a call out before its answer; false when it has one already, which is to be told. */
 static bool withdraw(struct mcm_loop *loop, struct loop_call *call, enum mcm_outcome outcome)
 {
+    /* What waits for mcm_loop_process() only is not late by the server's fault. */
+    bool untried = call->lane->dirty && !call->lane_call.committed &&
+                   call->lane->state != MCM_EVENT_LANE_CONNECTING;
     if (!mcm_lane_abandon(&call->lane->lane, &call->lane_call, ns_now())) {
         mark_dirty(loop, call->lane);
         return false;
     }
     if (outcome != MCM_OUTCOME_COUNT)
         call->op.outcome = outcome;
+    else if (untried)
+        call->op.outcome = MCM_E_TIMEOUT_POOL;
     end_call(loop, &call->lane_call);
     return true;
 }

@@ -40,9 +40,6 @@ enum mcm_outcome mcm_server_version(struct mcm_client *client, unsigned index, c
     mcm_classic_line_init(&reader, "VERSION");
     reader.copy = copy;
     run_text(client, index, "version", &reader.text, deadline, result);
-    if (result->outcome == MCM_OK)
-        atomic_store(&client->backends[index].capabilities,
-                     MCM_CAPABILITIES_KNOWN | mcm_version_capabilities(copy));
     if (version != NULL)
         memcpy(version, copy, sizeof(copy));
     return result->outcome;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "mcmeta/stream.h"
 #include "mcmeta/token.h"
 
 /* A blocking recv() returns after this; it is used when at least twice as much time is left, which
@@ -40,6 +41,12 @@ int mcm_socket_new(const struct mcm_address *address, unsigned index)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof(interval_s));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
     return fd;
+}
+
+void mcm_socket_limit_unacked(int fd, mcm_ns span)
+{
+    unsigned ms = (unsigned)(ns_min(span, NS_PER_SEC * 3600) / NS_PER_MS);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
 /* Waits for events; 1, 0 when the deadline passed, -1 with errno: ECANCELED when the token of this
@@ -170,7 +177,9 @@ static ssize_t receive_with(int fd, struct mcm_conn *conn, int flags, char *spil
     struct iovec pieces[2];
     struct msghdr message = {.msg_iov = pieces};
     message.msg_iovlen = mcm_conn_read_target(conn, spill, spill_size, pieces);
-    ssize_t got = recvmsg(fd, &message, flags);
+    /* The plain calls cost less than those with a message header. */
+    ssize_t got =
+        message.msg_iovlen == 1 ? recv(fd, spill, spill_size, flags) : recvmsg(fd, &message, flags);
     if (got > 0)
         mcm_conn_fed(conn, spill, (size_t)got);
     return got;
@@ -203,7 +212,9 @@ static bool send_some(int fd, struct mcm_conn *conn)
     message.msg_iovlen = mcm_conn_want_write(conn, pieces, PIECES_MAX);
     ssize_t sent;
     do {
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = message.msg_iovlen == 1
+                   ? send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                   : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) {
         mcm_conn_wrote(conn, (size_t)sent);
@@ -232,6 +243,10 @@ static void wait_for_socket(int fd, struct mcm_conn *conn, ns_t deadline)
 
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
 {
+    if (conn->stream != NULL) {
+        mcm_stream_exchange(conn->stream, fd, conn, deadline);
+        return;
+    }
     while (conn->first != NULL) {
         if (conn->unsent != NULL) {
             if (send_some(fd, conn) || conn->first == NULL)
@@ -252,9 +267,11 @@ void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
     }
 }
 
-void mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable)
+bool mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable)
 {
     char spill[PUMP_SIZE];
+    if (conn->stream != NULL)
+        return mcm_stream_pump(conn->stream, conn);
     while (conn->unsent != NULL && send_some(fd, conn))
         continue;
     for (int i = 0; readable && i < PUMP_READS_MAX && conn->first != NULL; i++) {
@@ -262,4 +279,5 @@ void mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable)
         end_receive(conn, got);
         readable = got >= (ssize_t)sizeof(spill);
     }
+    return conn->unsent != NULL;
 }
