@@ -141,7 +141,7 @@ struct mcm_client_config {
     mcm_ns unacked_max;     /* TCP gives up when sent data stays unconfirmed; 0 = the system's */
     mcm_ns resolve_period;  /* host names are resolved again this often by the maintenance, and soon
                                after a failed connect; 0 = never. All found addresses are tried */
-    const struct mcm_tls_config *tls; /* NULL = plain; copied. Only in MCM_MODE_EXCLUSIVE */
+    const struct mcm_tls_config *tls; /* NULL = plain; copied */
     const char *user, *password;      /* of servers that want them (memcached -Y), or NULL */
     size_t value_size_max; /* larger values are not sent: a server drops the old item too */
     bool verify;           /* token in each request, checked in the answer */

@@ -390,7 +390,7 @@ static void give_back(struct mcm_backend *backend, struct mcm_lease *lease, enum
     pthread_mutex_unlock(&backend->lock);
 }
 
-static bool is_quiet(struct mcm_link *link)
+bool mcm_link_is_quiet(struct mcm_link *link)
 {
     return link->stream != NULL ? link->stream->ops->is_quiet(link->stream)
                                 : mcm_socket_is_quiet(link->fd);
@@ -411,7 +411,7 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
             give_back(backend, lease, MCM_POOL_KEEP_UNUSED);
             return mcm_backend_stop_outcome(backend);
         }
-        if (ns_now() - lease->slot->used_ns < idle_ns || is_quiet(lease->link))
+        if (ns_now() - lease->slot->used_ns < idle_ns || mcm_link_is_quiet(lease->link))
             return MCM_OK;
         give_back(backend, lease, MCM_POOL_DESTROY_STALE);
     }

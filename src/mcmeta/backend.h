@@ -125,6 +125,9 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
 /* Gives the connection back; whether it is kept is seen from its state. */
 void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease);
 
+/* Whether an unused connection is still open and silent. */
+bool mcm_link_is_quiet(struct mcm_link *link);
+
 /* Gives back a connection that was found dead before it was used. */
 void mcm_backend_discard(struct mcm_backend *backend, struct mcm_lease *lease);
 

@@ -68,7 +68,7 @@ static struct attempt attempt_shared(struct mcm_backend *backend, const struct m
     bool may_repeat = op->command == MCM_COMMAND_GET || op->bytes_sent == 0;
     return (struct attempt){
         .outcome = end.outcome,
-        .died_idle = end.lost && !op->answer_begun && (end.was_idle || may_repeat),
+        .died_idle = end.lost && !op->answer_begun && end.was_used && (end.was_idle || may_repeat),
         .may_repeat = may_repeat,
     };
 }

@@ -53,8 +53,6 @@ static int check_servers(const struct mcm_client_config *config, char *error, si
     if (config->on_failure == MCM_ON_FAILURE_GUTTER &&
         mcm_topology_check(config->gutter, config->gutter_count, error, error_size) != 0)
         return -1;
-    if (config->tls != NULL && config->mode != MCM_MODE_EXCLUSIVE)
-        return mcm_refuse(error, error_size, "TLS needs MCM_MODE_EXCLUSIVE");
     if ((config->user == NULL) != (config->password == NULL))
         return mcm_refuse(error, error_size, "user and password go together");
     return mcm_topology_check(config->servers, config->server_count, error, error_size);

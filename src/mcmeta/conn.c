@@ -273,6 +273,10 @@ static void value_arrived(struct mcm_conn *conn, size_t size)
 static size_t take_line(struct mcm_conn *conn, const char *data, size_t size)
 {
     size_t used;
+    if (conn->reader.line_size == 0 && mcm_reader_take_line(&conn->reader, data, size, &used)) {
+        end_line(conn);
+        return used;
+    }
     switch (mcm_reader_feed(&conn->reader, data, size, &used)) {
     case MCM_READER_MORE: break;
     case MCM_READER_DONE: end_line(conn); break;

@@ -135,18 +135,34 @@ static void try_addresses(struct mcm_event_lane *lane, int error)
         fail_dial(lane, mcm_socket_connect_outcome(error), error);
 }
 
-/* Takes a slot of the pool and dials, or finds a kept connection there. */
-static void start_dial(struct mcm_event_lane *lane, mcm_ns now)
+/* A slot of the pool: with a kept connection, to be dialled, or none during a dial back-off. */
+static enum mcm_pool_verdict take_slot(struct mcm_event_lane *lane, mcm_ns now)
 {
     struct mcm_backend *backend = lane->backend;
     struct mcm_pool_waiter waiter = {.owner = NULL};
     pthread_mutex_lock(&backend->lock);
-    enum mcm_pool_verdict verdict = mcm_pool_acquire(backend->pool, &waiter, NS_NEVER, now);
-    assert(verdict == MCM_POOL_GOT || verdict == MCM_POOL_DIAL);
-    lane->lease = (struct mcm_lease){.slot = waiter.slot};
-    lane->lease.link = &backend->links[waiter.slot->index];
-    lane->lease.link->busy = true;
+    /* The next instant as the deadline: there is a slot for each lane, so nothing is worth waiting
+     * for. */
+    enum mcm_pool_verdict verdict = mcm_pool_acquire(backend->pool, &waiter, now + 1, now);
+    if (verdict == MCM_POOL_WAIT && !mcm_pool_cancel(backend->pool, &waiter, now))
+        verdict = waiter.verdict;
+    if (verdict == MCM_POOL_GOT || verdict == MCM_POOL_DIAL) {
+        lane->lease = (struct mcm_lease){.slot = waiter.slot};
+        lane->lease.link = &backend->links[waiter.slot->index];
+        lane->lease.link->busy = true;
+    }
     pthread_mutex_unlock(&backend->lock);
+    return verdict;
+}
+
+static void start_dial(struct mcm_event_lane *lane, mcm_ns now)
+{
+    struct mcm_backend *backend = lane->backend;
+    enum mcm_pool_verdict verdict = take_slot(lane, now);
+    if (verdict != MCM_POOL_GOT && verdict != MCM_POOL_DIAL) {
+        refuse_queued(lane, MCM_E_BACKOFF, 0);
+        return;
+    }
     if (verdict == MCM_POOL_GOT) {
         open_lane(lane);
         watch(lane, EPOLL_CTL_ADD, EPOLLIN);

@@ -149,6 +149,7 @@ bool mcm_lane_commit(struct mcm_lane *lane)
             break;
         leave_queue(lane, call);
         call->committed = true;
+        call->was_used = lane->used;
         call->was_idle = was_idle;
         lane->in_flight++;
         mcm_conn_submit(lane->conn, call->op, call->request);
@@ -160,7 +161,7 @@ bool mcm_lane_commit(struct mcm_lane *lane)
 const char *mcm_lane_out(const struct mcm_lane *lane, size_t *size)
 {
     *size = lane->out_end - lane->out_begin;
-    return lane->out + lane->out_begin;
+    return *size > 0 ? lane->out + lane->out_begin : NULL;
 }
 
 void mcm_lane_sent(struct mcm_lane *lane, size_t size)
@@ -214,7 +215,9 @@ static enum mcm_outcome queued_outcome(const struct mcm_lane *lane)
 {
     if (lane->conn == NULL)
         return MCM_E_CONNECT_TIMEOUT;
-    return lane->in_flight >= lane->in_flight_max ? MCM_E_TIMEOUT_POOL : MCM_E_TIMEOUT_WRITE;
+    /* With nothing in flight nobody tried to send it: that is not the server's fault. */
+    bool is_ours = lane->in_flight == 0 || lane->in_flight >= lane->in_flight_max;
+    return is_ours ? MCM_E_TIMEOUT_POOL : MCM_E_TIMEOUT_WRITE;
 }
 
 bool mcm_lane_abandon(struct mcm_lane *lane, struct mcm_lane_call *call, mcm_ns now)

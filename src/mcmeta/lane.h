@@ -43,7 +43,9 @@ struct mcm_lane_call {
     mcm_ns expires; /* of a tombstone */
     bool committed;
     bool is_tombstone;
-    bool was_idle; /* when it was committed, on a connection used before, nothing was in flight */
+    /* Read when done: of the connection when the call was committed. */
+    bool was_used; /* it had answered before */
+    bool was_idle; /* and nothing was in flight */
 };
 
 struct mcm_lane_list {

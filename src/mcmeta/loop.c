@@ -216,7 +216,7 @@ static bool try_again(struct mcm_loop *loop, struct loop_call *call)
     struct mcm_op *op = &call->op;
     bool lost =
         op->outcome == MCM_E_RESET || op->outcome == MCM_E_CLOSED || op->outcome == MCM_E_PROTOCOL;
-    if (!lost || op->answer_begun || call->retried || loop->stopping)
+    if (!lost || op->answer_begun || !call->lane_call.was_used || call->retried || loop->stopping)
         return false;
     if (op->command != MCM_COMMAND_GET && op->bytes_sent > 0) {
         if (call->lane_call.was_idle)
@@ -369,12 +369,17 @@ enum mcm_outcome mcm_loop_increment(struct mcm_loop *loop, struct mcm_loop_call 
 /* Takes a call out before its answer; false when it has one already, which is to be told. */
 static bool withdraw(struct mcm_loop *loop, struct loop_call *call, enum mcm_outcome outcome)
 {
+    /* What waits for mcm_loop_process() only is not late by the server's fault. */
+    bool untried = call->lane->dirty && !call->lane_call.committed &&
+                   call->lane->state != MCM_EVENT_LANE_CONNECTING;
     if (!mcm_lane_abandon(&call->lane->lane, &call->lane_call, ns_now())) {
         mark_dirty(loop, call->lane);
         return false;
     }
     if (outcome != MCM_OUTCOME_COUNT)
         call->op.outcome = outcome;
+    else if (untried)
+        call->op.outcome = MCM_E_TIMEOUT_POOL;
     end_call(loop, &call->lane_call);
     return true;
 }

@@ -28,6 +28,8 @@ static void resolve_names(const struct mcm_topology *topology)
 mcm_ns mcm_client_maintain(struct mcm_client *client)
 {
     ns_t next = ns_add(ns_now(), client->maintenance_period);
+    if (mcm_client_is_forked(client))
+        return next;
     unsigned phase = mcm_client_enter(client);
     const struct mcm_topology *topology = atomic_load(&client->topology);
     resolve_names(topology);

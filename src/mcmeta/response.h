@@ -87,4 +87,10 @@ void mcm_reader_reset(struct mcm_reader *reader);
 enum mcm_reader_result mcm_reader_feed(struct mcm_reader *reader, const char *data, size_t size,
                                        size_t *consumed);
 
+/*
+ * The same at once for a plain line that is in `data` as a whole, to be tried at the start of a
+ * line. False: the reader is as it was, and mcm_reader_feed() must look.
+ */
+bool mcm_reader_take_line(struct mcm_reader *reader, const char *data, size_t size, size_t *used);
+
 #endif

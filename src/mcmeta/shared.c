@@ -4,13 +4,15 @@
  * it when they return, but may leave it in between. Rules that keep the unlocked parts apart:
  *
  * - Only the leader receives, connects, and gives the connection back.
- * - Only one thread at a time sends, and only that thread moves bytes in the out buffer.
+ * - Only one thread at a time sends, and only that thread moves bytes in the out buffer. Over TLS
+ *   it is the leader, since one thread at a time may use a stream.
  * - The leader waits for the sender before it gives the connection back.
  * - A call's memory is its caller's again as soon as its word is DONE.
  */
 #include "mcmeta/shared.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -27,7 +29,6 @@
 #define KEEP_NS NS_PER_SEC
 
 #define RECEIVE_SIZE 16384
-#define WAKES_MAX 32
 
 /* What a caller's word says. */
 enum { WAITING, SLEEPING, LEAD, DONE };
@@ -35,54 +36,48 @@ enum { WAITING, SLEEPING, LEAD, DONE };
 struct caller {
     struct mcm_lane_call call; /* first */
     atomic_int word;
+    uint32_t bit; /* by which it is woken; shared with others when there are many */
     mcm_ns deadline;
     mcm_ns idle_ns;
     mcm_ns waited_ns;
     bool leaving; /* it gave up, and ends when the leader has closed the connection */
 };
 
-/* Sleepers to wake once the lock is left. */
+/* Bits of the sleepers to wake once the lock is left. */
 struct wakes {
-    atomic_int *words[WAKES_MAX];
-    unsigned count;
+    uint32_t bits;
 };
 
-static void futex_wake(atomic_int *word)
+static void futex_wake(atomic_uint *word, uint32_t bits)
 {
-    /* The caller may be gone: then this fails, or wakes somebody who looks and sleeps again. */
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, INT_MAX, NULL, NULL, bits);
 }
 
-static void futex_wait(atomic_int *word, int value, mcm_ns until)
+static void futex_wait(atomic_uint *word, unsigned value, mcm_ns until, uint32_t bits)
 {
     struct timespec timespec = ns_to_timespec(until);
     syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, until != NS_NEVER ? &timespec : NULL,
-            NULL, FUTEX_BITSET_MATCH_ANY);
+            NULL, bits);
 }
 
-static void wake_all(struct wakes *wakes)
-{
-    for (unsigned i = 0; i < wakes->count; i++)
-        futex_wake(wakes->words[i]);
-    wakes->count = 0;
-}
-
+/* Leaves the lock and wakes all who were told something, with one system call. */
 static void unlock(struct mcm_shared *shared, struct wakes *wakes)
 {
     pthread_mutex_unlock(&shared->lock);
-    wake_all(wakes);
+    if (wakes->bits == 0)
+        return;
+    atomic_fetch_add(&shared->news, 1);
+    futex_wake(&shared->news, wakes->bits);
+    wakes->bits = 0;
 }
 
 /* Tells a caller something. Its memory may be gone when this returns. */
 static void locked_tell(struct mcm_lane_call *call, int word, struct wakes *wakes)
 {
     struct caller *caller = (struct caller *)call;
-    atomic_int *address = &caller->word;
-    if (atomic_exchange(address, word) != SLEEPING)
-        return;
-    if (wakes->count == WAKES_MAX)
-        wake_all(wakes);
-    wakes->words[wakes->count++] = address;
+    uint32_t bit = caller->bit;
+    if (atomic_exchange(&caller->word, word) == SLEEPING)
+        wakes->bits |= bit;
 }
 
 static void locked_complete(struct mcm_shared *shared, struct wakes *wakes)
@@ -111,6 +106,14 @@ static bool is_done(struct caller *me)
     return atomic_load_explicit(&me->word, memory_order_relaxed) == DONE;
 }
 
+static ssize_t send_some(struct mcm_link *link, const char *data, size_t size)
+{
+    bool writes;
+    if (link->stream != NULL)
+        return link->stream->ops->send(link->stream, data, size, &writes);
+    return send(link->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /*
  * Sends what is queued until the kernel takes no more. An error is not looked at here: receiving
  * shows it too, after what the server may have said before it hung up.
@@ -118,12 +121,12 @@ static bool is_done(struct caller *me)
 static void locked_send(struct mcm_shared *shared, struct wakes *wakes)
 {
     size_t size;
-    int fd = shared->lease.link->fd;
+    struct mcm_link *link = shared->lease.link;
     shared->sending = true;
     while (mcm_lane_commit(&shared->lane), mcm_lane_out(&shared->lane, &size), size > 0) {
         const char *data = mcm_lane_out(&shared->lane, &size);
         unlock(shared, wakes);
-        ssize_t sent = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = send_some(link, data, size);
         bool interrupted = sent < 0 && errno == EINTR;
         mcm_ns now = ns_now();
         pthread_mutex_lock(&shared->lock);
@@ -200,7 +203,7 @@ static bool locked_renew(struct mcm_backend *backend, struct mcm_shared *shared,
     if (shared->lane.in_flight > 0 || shared->sending)
         return !is_old;
     bool looks = shared->suspect || now - shared->used_at >= me->idle_ns;
-    bool is_stale = looks && !mcm_socket_is_quiet(shared->lease.link->fd);
+    bool is_stale = looks && !mcm_link_is_quiet(shared->lease.link);
     if (is_stale || is_old || shared->lane.conn->broken)
         locked_drop(backend, shared, is_stale, wakes);
     return true;
@@ -212,16 +215,36 @@ struct received {
     mcm_ns now;
 };
 
-/* Waits for the network until `until` and receives once. EAGAIN: nothing came. */
-static struct received receive(int fd, char *data, bool writes, mcm_ns now, mcm_ns until)
+static ssize_t receive_plain(int fd, char *data, bool writes, mcm_ns now, mcm_ns until)
 {
-    struct received received;
     int flags = 0;
     if (writes || !mcm_socket_may_block(now, until)) {
         mcm_socket_wait(fd, writes, until);
         flags = MSG_DONTWAIT;
     }
-    received.size = recv(fd, data, RECEIVE_SIZE, flags);
+    return recv(fd, data, RECEIVE_SIZE, flags);
+}
+
+/* The stream first: it may hold bytes that the socket has given away already. */
+static ssize_t receive_stream(struct mcm_stream *stream, int fd, char *data, bool writes,
+                              mcm_ns until)
+{
+    bool stream_writes = false;
+    ssize_t got = stream->ops->receive(stream, data, RECEIVE_SIZE, &stream_writes);
+    if (got >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+        return got;
+    mcm_socket_wait(fd, writes || stream_writes, until);
+    return stream->ops->receive(stream, data, RECEIVE_SIZE, &stream_writes);
+}
+
+/* Waits for the network until `until` and receives once. EAGAIN: nothing came. */
+static struct received receive(const struct mcm_link *link, char *data, bool writes, mcm_ns now,
+                               mcm_ns until)
+{
+    struct received received;
+    received.size = link->stream != NULL
+                        ? receive_stream(link->stream, link->fd, data, writes, until)
+                        : receive_plain(link->fd, data, writes, now, until);
     received.error = received.size < 0 ? errno : 0;
     received.now = ns_now();
     return received;
@@ -242,11 +265,11 @@ static void locked_receive(struct mcm_backend *backend, struct mcm_shared *share
     size_t unsent;
     mcm_lane_out(&shared->lane, &unsent);
     mcm_ns overdue = mcm_lane_deadline(&shared->lane);
-    int fd = shared->lease.link->fd;
+    const struct mcm_link *link = shared->lease.link;
     bool writes = unsent > 0 && !shared->sending;
     shared->receiving = true;
     unlock(shared, wakes);
-    struct received got = receive(fd, data, writes, now, ns_min(me->deadline, overdue));
+    struct received got = receive(link, data, writes, now, ns_min(me->deadline, overdue));
     pthread_mutex_lock(&shared->lock);
     shared->receiving = false;
     if (got.size > 0) {
@@ -299,6 +322,21 @@ static bool must_give_up(const struct caller *me, mcm_ns now)
     return now >= me->deadline || (!me->leaving && mcm_cancel_is_due());
 }
 
+/*
+ * Those who were woken together mostly come back together: lets them add their requests before a
+ * batch leaves that is smaller than the last one.
+ */
+static void locked_gather(struct mcm_shared *shared, struct wakes *wakes)
+{
+    unsigned expected = shared->batch;
+    if (shared->lane.queued_count < expected && !shared->sending) {
+        unlock(shared, wakes);
+        sched_yield();
+        pthread_mutex_lock(&shared->lock);
+    }
+    shared->batch = (shared->lane.queued_count + shared->batch) / 2;
+}
+
 /* One round of the leader. */
 static void locked_round(struct mcm_backend *backend, struct mcm_shared *shared, struct caller *me,
                          struct wakes *wakes)
@@ -319,8 +357,10 @@ static void locked_round(struct mcm_backend *backend, struct mcm_shared *shared,
     }
     /* Nothing more goes over a connection that is about to be given up for its silence. */
     may_send = may_send && now < mcm_lane_deadline(&shared->lane);
-    if (may_send && !shared->sending)
+    if (may_send && !shared->sending) {
+        locked_gather(shared, wakes);
         locked_send(shared, wakes);
+    }
     if (!is_done(me))
         locked_receive(backend, shared, me, now, wakes);
 }
@@ -346,7 +386,9 @@ static void follow(struct mcm_backend *backend, struct mcm_shared *shared, struc
                    struct wakes *wakes)
 {
     int word;
-    while ((word = atomic_load_explicit(&me->word, memory_order_acquire)) < LEAD) {
+    unsigned news;
+    /* Whoever tells us something changes the word before the news. */
+    while (news = atomic_load(&shared->news), (word = atomic_load(&me->word)) < LEAD) {
         mcm_ns now = ns_now();
         if (must_give_up(me, now)) {
             pthread_mutex_lock(&shared->lock);
@@ -358,7 +400,7 @@ static void follow(struct mcm_backend *backend, struct mcm_shared *shared, struc
         if (word == WAITING)
             atomic_compare_exchange_strong(&me->word, &word, SLEEPING);
         else
-            futex_wait(&me->word, SLEEPING, mcm_cancel_bound(me->deadline, now));
+            futex_wait(&shared->news, news, mcm_cancel_bound(me->deadline, now), me->bit);
     }
     if (word == DONE)
         return;
@@ -372,7 +414,8 @@ static void follow(struct mcm_backend *backend, struct mcm_shared *shared, struc
 /* Whether a caller should not leave its request to the leader. */
 static bool must_send_itself(const struct mcm_shared *shared)
 {
-    if (!shared->receiving || shared->sending || shared->lane.conn == NULL)
+    if (!shared->receiving || shared->sending || shared->lane.conn == NULL ||
+        shared->lease.link->stream != NULL)
         return false;
     return shared->rtt > OWN_SEND_NS || ns_now() - shared->sent_at > OWN_SEND_NS;
 }
@@ -386,8 +429,12 @@ static struct mcm_shared *pick_lane(const struct mcm_backend *backend)
 
 static void run(struct mcm_backend *backend, struct caller *me)
 {
-    struct wakes wakes = {.count = 0};
+    struct wakes wakes = {.bits = 0};
     struct mcm_shared *shared = pick_lane(backend);
+    if (ns_now() >= me->deadline) {
+        me->call.op->outcome = MCM_E_TIMEOUT_POOL;
+        return;
+    }
     pthread_mutex_lock(&shared->lock);
     if (atomic_load(backend->stop) != MCM_STOP_NOT) {
         pthread_mutex_unlock(&shared->lock);
@@ -395,6 +442,7 @@ static void run(struct mcm_backend *backend, struct caller *me)
         return;
     }
     mcm_lane_add(&shared->lane, &me->call);
+    me->bit = 1u << (shared->tickets++ % 32);
     if (!shared->leading) {
         shared->leading = true;
         locked_lead(backend, shared, me, &wakes);
@@ -419,6 +467,7 @@ struct mcm_shared_end mcm_shared_run(struct mcm_backend *backend, const struct m
     return (struct mcm_shared_end){
         .outcome = op->outcome,
         .lost = lost,
+        .was_used = me.call.was_used,
         .was_idle = me.call.was_idle,
         .waited_ns = me.waited_ns,
     };
@@ -451,7 +500,7 @@ static void locked_retire(struct mcm_backend *backend, struct mcm_shared *shared
 
 void mcm_shared_deinit(struct mcm_backend *backend)
 {
-    struct wakes wakes = {.count = 0};
+    struct wakes wakes = {.bits = 0};
     for (unsigned i = 0; i < backend->lane_count; i++) {
         struct mcm_shared *shared = &backend->lanes[i];
         pthread_mutex_lock(&shared->lock);
@@ -482,7 +531,7 @@ static void locked_sweep(struct mcm_backend *backend, struct mcm_shared *shared,
 
 void mcm_shared_maintain(struct mcm_backend *backend)
 {
-    struct wakes wakes = {.count = 0};
+    struct wakes wakes = {.bits = 0};
     for (unsigned i = 0; i < backend->lane_count; i++) {
         struct mcm_shared *shared = &backend->lanes[i];
         mcm_ns now = ns_now();

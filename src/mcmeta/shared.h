@@ -2,8 +2,9 @@
 /*
  * Blocking calls over a lane. Of the callers of a lane one leads: it sends what all of them have
  * queued, receives, and completes every call that was answered, until its own is done; then it
- * hands the lead to the oldest caller left. The others sleep, each on a word of its own. With one
- * caller this is a send and a receive.
+ * hands the lead to the oldest caller left. The others sleep on one futex, each under a bit of its
+ * own, so that all who were answered are woken by one system call. With one caller this is a send
+ * and a receive.
  *
  * A caller that arrives while the leader is waiting for the network leaves its request to it when
  * answers come fast, since the next round takes all that gathered. When they do not, it sends by
@@ -27,6 +28,9 @@ struct mcm_shared {
     bool receiving;         /* the leader is waiting for the network, outside the lock */
     bool stopping;          /* all calls are to end: the client was told to stop */
     bool suspect;           /* the connection was shut down while nobody used it */
+    unsigned batch;         /* requests that went out together, smoothed */
+    unsigned tickets;       /* of callers, for their bits */
+    atomic_uint news;       /* changes when sleepers were told something; they sleep on it */
     mcm_ns sent_at;         /* last time something was sent */
     mcm_ns used_at;         /* last time something was received */
     mcm_ns rtt;             /* smoothed time between sending and receiving */
@@ -42,7 +46,8 @@ void mcm_shared_deinit(struct mcm_backend *backend);
 struct mcm_shared_end {
     enum mcm_outcome outcome;
     bool lost;     /* with the connection, not for a reason of its own */
-    bool was_idle; /* the connection had nothing in flight when the request went out */
+    bool was_used; /* the connection had answered before the request went out */
+    bool was_idle; /* and had nothing in flight */
     mcm_ns waited_ns;
 };
 

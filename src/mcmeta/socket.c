@@ -173,7 +173,9 @@ static int receive(int fd, struct mcm_conn *conn, int flags)
     struct iovec pieces[2];
     struct msghdr message = {.msg_iov = pieces};
     message.msg_iovlen = mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
-    ssize_t got = recvmsg(fd, &message, flags);
+    /* The plain calls cost less than those with a message header. */
+    ssize_t got = message.msg_iovlen == 1 ? recv(fd, spill, sizeof(spill), flags)
+                                          : recvmsg(fd, &message, flags);
     if (got > 0)
         mcm_conn_fed(conn, spill, (size_t)got);
     return got > 0 ? 1 : (int)got;
@@ -196,7 +198,9 @@ static bool send_some(int fd, struct mcm_conn *conn)
     message.msg_iovlen = mcm_conn_want_write(conn, pieces, PIECES_MAX);
     ssize_t sent;
     do {
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = message.msg_iovlen == 1
+                   ? send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                   : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) {
         mcm_conn_wrote(conn, (size_t)sent);

@@ -227,10 +227,15 @@ static void what_a_queued_caller_waited_for_is_its_outcome(void **state)
     connect_lane(&game, false);
     call = add(&game, &get_request);
     assert_true(mcm_lane_abandon(&game.lane, call, 0));
-    assert_int_equal(call->op->outcome, MCM_E_TIMEOUT_WRITE);
+    assert_int_equal(call->op->outcome, MCM_E_TIMEOUT_POOL);
     add(&game, &get_request);
     call = add(&game, &get_request);
     assert_true(mcm_lane_commit(&game.lane));
+    game.lane.in_flight_max = 2;
+    assert_true(mcm_lane_abandon(&game.lane, call, 0));
+    assert_int_equal(call->op->outcome, MCM_E_TIMEOUT_WRITE);
+    game.lane.in_flight_max = 1;
+    call = add(&game, &get_request);
     assert_false(mcm_lane_commit(&game.lane));
     assert_true(mcm_lane_abandon(&game.lane, call, 0));
     assert_int_equal(call->op->outcome, MCM_E_TIMEOUT_POOL);
