@@ -22,14 +22,22 @@
  * again; with `verify` each answer must also repeat a token of its request, so the value of
  * another key can not be returned whatever happens on the wire.
  *
+ * In the mode MCM_MODE_SHARED callers of the same server share a few connections instead: requests
+ * that wait together leave in one write, and whoever finds nobody reading reads for all. That takes
+ * a fraction of the system calls, of the connections and of the server's time when many threads
+ * call at once, and costs a lone caller nothing. Large values still have a connection for
+ * themselves.
+ *
  * All functions may be called from any thread at any time, except mcm_client_new() and
- * mcm_client_free(). A client must not be used in a child process after fork().
+ * mcm_client_free(). In a child process after fork() every call ends with MCM_E_FORKED and sends
+ * nothing; mcm_client_free() frees the child's copy and leaves the parent's connections alone.
  */
 #ifndef MCMETA_CLIENT_H
 #define MCMETA_CLIENT_H
 
 #include <mcmeta/breaker.h>
 #include <mcmeta/selector.h>
+#include <mcmeta/tls.h>
 #include <mcmeta/types.h>
 
 #ifdef __cplusplus
@@ -67,6 +75,33 @@ struct mcm_breaker_event {
  */
 typedef void (*mcm_breaker_event_fn)(void *arg, const struct mcm_breaker_event *event);
 
+/* How calls use connections. */
+enum mcm_mode {
+    MCM_MODE_EXCLUSIVE, /* a call has a connection of the pool for itself */
+    MCM_MODE_SHARED     /* calls with small values share `lanes` connections, always verified */
+};
+
+#define MCM_LANES_MAX 64
+
+/* Which keys a client takes. Keys are checked before anything is sent, always. */
+enum mcm_key_rule {
+    MCM_KEYS_DEFAULT,      /* 1 to 250 bytes without control characters, space and DEL */
+    MCM_KEYS_STRICT_ASCII, /* of these, only bytes below 0x80 */
+    MCM_KEYS_LENIENT,      /* all but NUL, tab, CR, LF and space */
+    MCM_KEYS_AUTO_BASE64   /* as the default; other keys of up to 186 bytes are sent as base64 */
+};
+
+/*
+ * What happens to a call when its server is down: its breaker is open, or no connection could be
+ * made. A connection that is lost later never counts, since the request may have had an effect.
+ */
+enum mcm_failure_policy {
+    MCM_ON_FAILURE_ERROR, /* the call ends with the error; the only policy without stale copies */
+    MCM_ON_FAILURE_MISS,  /* fetches end with MCM_MISS, the others with the error */
+    MCM_ON_FAILURE_NEXT,  /* the next of `failure_choices` servers for the key is asked */
+    MCM_ON_FAILURE_GUTTER /* a server of the separate list `gutter` is asked */
+};
+
 /* Start from MCM_CLIENT_CONFIG_DEFAULT; spans of 0 switch the feature off where noted. */
 struct mcm_client_config {
     size_t size; /* sizeof(struct mcm_client_config), set by the default */
@@ -74,23 +109,52 @@ struct mcm_client_config {
     const struct mcm_server *servers; /* copied, with the strings */
     size_t server_count;              /* 1 to MCM_SERVERS_MAX */
     enum mcm_selector_kind selector;
+    enum mcm_failure_policy on_failure;
+    unsigned failure_choices;        /* of MCM_ON_FAILURE_NEXT, with the first; at most 8 */
+    uint32_t failure_ttl_max;        /* seconds that items stored elsewhere live; 0 = as asked */
+    const struct mcm_server *gutter; /* copied; their indices follow those of the servers */
+    size_t gutter_count;
+    mcm_selector_fn select; /* of MCM_SELECTOR_CALLBACK */
+    void *select_arg;
     uint64_t seed; /* of everything random: jitter and tokens */
 
     /* Pool, per server. */
-    unsigned connections_max;   /* 1 to 4096 */
-    unsigned waiters_max;       /* calls that may wait for a connection; 0 = no limit */
-    mcm_ns lifetime_max;        /* age at which a connection is replaced; 0 = never */
-    double lifetime_jitter;     /* share of lifetime_max taken off or added at random, 0 to 0.5 */
-    mcm_ns idle_max;            /* unused connections are closed after this; 0 = never */
-    mcm_ns idle_check;          /* look whether a connection unused this long died; 0 = always */
+    unsigned connections_max;      /* 1 to 4096 */
+    unsigned waiters_max;          /* calls that may wait for a connection; 0 = no limit */
+    unsigned idle_connections_min; /* kept ready by maintenance, from the start on */
+    unsigned idle_connections_max; /* unused ones beyond this are closed; 0 = connections_max */
+    bool take_turns;               /* reuse all unused connections in turn, not the warmest first */
+    unsigned dials_max;            /* connections being made at once; 0 = no limit */
+    mcm_ns dial_backoff;     /* after the n-th failed connect in a row none starts for a random */
+    mcm_ns dial_backoff_max; /* time below min(max, backoff * 2^(n-1)); 0 = off; max 0 = 100 * */
+    mcm_ns acquire_timeout;  /* longest wait for a connection, within the deadline; 0 = off */
+    mcm_ns lifetime_max;     /* age at which a connection is replaced; 0 = never */
+    double lifetime_jitter;  /* share of lifetime_max taken off or added at random, 0 to 0.5 */
+    mcm_ns idle_max;         /* unused connections are closed after this; 0 = never */
+    mcm_ns idle_check;       /* look whether a connection unused this long died; 0 = always */
     mcm_ns health_check_period; /* ping unused connections this often; 0 = never */
     mcm_ns health_timeout;      /* how long such a ping may take; 0 = 1 s */
     bool maintenance_thread;    /* do health checks and expiry in a thread of the client; else
                                    call mcm_client_maintain() */
 
+    /* Sharing, per server; only used in MCM_MODE_SHARED. A lane holds a connection of the pool
+     * while it is in use, so connections_max must exceed `lanes`. */
+    enum mcm_mode mode;
+    unsigned lanes;              /* 1 to MCM_LANES_MAX; a thread keeps to one of them */
+    unsigned lane_in_flight_max; /* requests sent but not answered, per lane; others wait */
+    size_t lane_store_max;       /* stores of larger values take a connection for themselves, */
+    size_t lane_fetch_max;       /* and so do fetches into larger buffers */
+
     mcm_ns connect_timeout; /* per attempt, within the deadline of the call; 0 = deadline only */
-    size_t value_size_max;  /* larger values are not sent: a server drops the old item too */
-    bool verify;            /* token in each request, checked in the answer */
+    mcm_ns unacked_max;     /* TCP gives up when sent data stays unconfirmed; 0 = the system's */
+    mcm_ns resolve_period;  /* host names are resolved again this often by the maintenance, and soon
+                               after a failed connect; 0 = never. All found addresses are tried */
+    const struct mcm_tls_config *tls; /* NULL = plain; copied */
+    const char *user, *password;      /* of servers that want them (memcached -Y), or NULL */
+    size_t value_size_max; /* larger values are not sent: a server drops the old item too */
+    enum mcm_key_rule keys;
+    bool allow_flush; /* mcm_flush() may be used */
+    bool verify;      /* token in each request, checked in the answer */
 
     const struct mcm_breaker_settings *breaker; /* NULL = none; copied */
     mcm_breaker_event_fn on_breaker;            /* or NULL */
@@ -99,14 +163,17 @@ struct mcm_client_config {
 
 #define MCM_SERVERS_MAX 1024
 
-#define MCM_CLIENT_CONFIG_DEFAULT                                                       \
-    {                                                                                   \
-        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,  \
-        .connections_max = 10, .waiters_max = 0, .lifetime_max = INT64_C(300000000000), \
-        .lifetime_jitter = 0.1, .idle_max = INT64_C(60000000000),                       \
-        .idle_check = INT64_C(1000000000), .health_check_period = INT64_C(10000000000), \
-        .maintenance_thread = true, .connect_timeout = INT64_C(250000000),              \
-        .value_size_max = 1048576, .verify = true,                                      \
+#define MCM_CLIENT_CONFIG_DEFAULT                                                                  \
+    {                                                                                              \
+        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,             \
+        .failure_choices = 2, .failure_ttl_max = 10, .connections_max = 10, .waiters_max = 0,      \
+        .lifetime_max = INT64_C(300000000000), .lifetime_jitter = 0.1,                             \
+        .idle_max = INT64_C(60000000000), .idle_check = INT64_C(1000000000),                       \
+        .health_check_period = INT64_C(10000000000), .maintenance_thread = true,                   \
+        .mode = MCM_MODE_EXCLUSIVE, .lanes = 2, .lane_in_flight_max = 512, .lane_store_max = 8192, \
+        .lane_fetch_max = 65536, .connect_timeout = INT64_C(250000000),                            \
+        .unacked_max = INT64_C(2000000000), .resolve_period = INT64_C(30000000000),                \
+        .value_size_max = 1048576, .verify = true,                                                 \
     }
 
 /*
@@ -133,12 +200,20 @@ struct mcm_result {
     struct mcm_slice value;
     /* The size of the item's value, also when it did not fit (MCM_E_BUFFER). */
     size_t value_size;
-    uint64_t number;          /* of increments */
-    uint64_t cas;             /* of the item after the call, 0 when the server was not asked */
-    uint32_t client_flags;    /* stored with the item */
-    unsigned server;          /* index of the server the key belongs to */
-    int sys_errno;            /* of the system call that failed, or 0 */
-    bool sent;                /* some byte of the request left: a write may have happened */
+    uint64_t number;               /* of increments */
+    uint64_t cas;                  /* of the item after the call, 0 when the server was not asked */
+    uint32_t client_flags;         /* stored with the item */
+    int64_t ttl_s;                 /* seconds left, -1 = never expires; 0 when not asked */
+    uint64_t last_access_s;        /* seconds since the access before this; 0 when not asked */
+    bool hit_before;               /* fetched before this call; false when not asked */
+    bool won;                      /* this caller is to make the value anew (W) */
+    bool stale;                    /* the value was invalidated (X) */
+    bool taken;                    /* somebody else was told to make the value anew (Z) */
+    unsigned server;               /* index of the server the key belongs to */
+    int sys_errno;                 /* of the system call that failed, or 0 */
+    enum mcm_outcome home_outcome; /* when on_failure took over: how the key's own server failed;
+                                      else MCM_OK */
+    bool sent;                     /* some byte of the request left: a write may have happened */
     bool retried;             /* sent a second time on a new connection after a kept one had died */
     mcm_ns waited_ns;         /* time spent waiting for a free connection */
     char text[MCM_TEXT_SIZE]; /* the server's error line, cut; "" without one */
@@ -208,13 +283,44 @@ MCM_API void mcm_client_resume(struct mcm_client *client);
  */
 MCM_API mcm_ns mcm_client_maintain(struct mcm_client *client);
 
+/*
+ * Replaces the list of servers. Servers with the same name and address keep their connections,
+ * breakers and counts; calls that begin afterwards see the new list only. Calls in progress on a
+ * removed server may finish until `deadline` and then end with MCM_E_CANCELLED; after that its
+ * connections are closed. Returns when that is done, 0; or -1 with a sentence in `error` (or NULL)
+ * and the old list in force. Indices of servers mean the new list from then on. Host names are
+ * resolved in the caller's thread. Any thread, one change at a time; not from a callback.
+ */
+MCM_API int mcm_client_set_servers(struct mcm_client *client, const struct mcm_server *servers,
+                                   size_t count, mcm_ns deadline, char *error, size_t error_size);
+
+/*
+ * Ends the client gently: calls that begin from now on end with MCM_E_SHUTDOWN, those in progress
+ * may finish until `deadline`. 0 when all did; -1 when some are left, which mcm_client_free() will
+ * end. The client must still be freed.
+ */
+MCM_API int mcm_client_close(struct mcm_client *client, mcm_ns deadline);
+
 /* Index of the server that `key` belongs to. */
 MCM_API unsigned mcm_client_server_index(const struct mcm_client *client, struct mcm_slice key);
 
 MCM_API size_t mcm_client_server_count(const struct mcm_client *client);
 
-/* Name of server `index`, as long as the client lives. NULL when there is none. */
+/* Name of server `index`, until the list of servers changes. NULL when there is none. */
 MCM_API const char *mcm_client_server_name(const struct mcm_client *client, unsigned index);
+
+/* Kinds of operations in statistics. */
+enum mcm_operation {
+    MCM_OPERATION_GET,
+    MCM_OPERATION_STORE,
+    MCM_OPERATION_DELETE,
+    MCM_OPERATION_ARITHMETIC,
+    MCM_OPERATION_OTHER, /* version, stats, flush, raw no-ops */
+    MCM_OPERATION_COUNT
+};
+
+/* "get", "store", "delete", "arithmetic", "other". */
+MCM_API const char *mcm_operation_name(enum mcm_operation operation);
 
 /* The state of one server at one moment, taken under its lock: the numbers fit together. */
 struct mcm_server_stats {
@@ -239,11 +345,19 @@ struct mcm_server_stats {
     /* Counts of its present window. */
     uint64_t breaker_requests, breaker_failures, breaker_consecutive_failures;
 
-    /* Calls that ended so; those refused for their arguments are not counted. */
+    /* Traffic of calls and batches; a key of a batch counts as one operation. Reads are the
+     * fetches that were answered: hits and misses. */
+    uint64_t operations[MCM_OPERATION_COUNT];
+    uint64_t hits, misses;
+    uint64_t bytes_sent, bytes_received; /* of values; lines are not counted */
+
+    /* Calls that ended so; those refused for their arguments are not counted. A batch is one call
+     * for each server it concerns. */
     uint64_t outcomes[MCM_OUTCOME_COUNT];
 };
 
-/* Fills *stats for server `index`. Returns 0, or -1 when there is no such server. */
+/* Fills *stats for server `index`. Returns 0, or -1 when there is no such server or the client
+ * belongs to the parent process. */
 MCM_API int mcm_client_stats(struct mcm_client *client, unsigned index,
                              struct mcm_server_stats *stats);
 

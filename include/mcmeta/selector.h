@@ -10,6 +10,9 @@
  *   jump        XXH3-64 (seed 0) and jump hash: as pior/memcache and memcached's proxy do by
  * default. Positional: only adding or removing at the end of the list moves few keys. No weights.
  *   modulo      CRC-32 (IEEE) modulo the number of servers, as gomemcache does. No weights.
+ *   ketama...   rings that agree with other clients, by names of the form "host" or "host:port":
+ *               ketama (libmemcached's consistent distribution), ketama-weighted (libmemcached with
+ *               weights), ketama-spy (spymemcached), ketama-twemproxy (with its fnv1a_64)
  *   callback    the caller's function
  *
  * Threads: any number may use one selector at the same time.
@@ -33,6 +36,10 @@ enum mcm_selector_kind {
     MCM_SELECTOR_RENDEZVOUS,
     MCM_SELECTOR_JUMP,
     MCM_SELECTOR_MODULO,
+    MCM_SELECTOR_KETAMA,
+    MCM_SELECTOR_KETAMA_WEIGHTED,
+    MCM_SELECTOR_KETAMA_SPY,
+    MCM_SELECTOR_KETAMA_TWEMPROXY,
     MCM_SELECTOR_CALLBACK,
     MCM_SELECTOR_KIND_COUNT
 };

@@ -70,6 +70,8 @@ enum mcm_count {
     X(E_KEY, "key_invalid", CALLER, EXCLUDED, "the key is empty, too long or has a bad byte")      \
     X(E_ARG, "arg_invalid", CALLER, EXCLUDED, "an argument of the call is not valid")              \
     X(E_TOO_BIG, "too_big", CALLER, EXCLUDED, "the value exceeds the configured limit")            \
+    X(E_UNSUPPORTED, "unsupported", CALLER, EXCLUDED,                                              \
+      "the server's version lacks what the call needs")                                            \
     X(E_BUFFER, "buffer_too_small", CALLER, SUCCESS, "the value does not fit the caller's buffer") \
     X(E_TIMEOUT_POOL, "timeout_pool", LOCAL, EXCLUDED,                                             \
       "the deadline passed before a connection was free")                                          \
@@ -78,14 +80,19 @@ enum mcm_count {
     X(E_SYSTEM, "system", LOCAL, EXCLUDED, "the system refused a socket")                          \
     X(E_CANCELLED, "cancelled", STOPPED, EXCLUDED, "the call was interrupted")                     \
     X(E_SHUTDOWN, "shutdown", STOPPED, EXCLUDED, "the client is being closed")                     \
+    X(E_FORKED, "forked", STOPPED, EXCLUDED, "the client belongs to the parent process")           \
     X(E_BREAKER_OPEN, "breaker_open", REFUSED, NONE, "the circuit breaker is open")                \
     X(E_BREAKER_BUSY, "breaker_busy", REFUSED, NONE,                                               \
       "the circuit breaker is half-open and its trial requests are in flight")                     \
+    X(E_BACKOFF, "dial_backoff", REFUSED, EXCLUDED,                                                \
+      "connecting failed lately and is not tried again before the deadline")                       \
     X(E_RESOLVE, "resolve", CONNECT, FAILURE, "the server's address could not be resolved")        \
     X(E_CONNECT_REFUSED, "connect_refused", CONNECT, FAILURE, "the connection was refused")        \
     X(E_CONNECT_TIMEOUT, "connect_timeout", CONNECT, FAILURE,                                      \
       "the connection was not made in time")                                                       \
     X(E_CONNECT, "connect_failed", CONNECT, FAILURE, "the connection could not be made")           \
+    X(E_TLS, "tls", CONNECT, FAILURE, "no secure connection could be agreed on")                   \
+    X(E_AUTH, "auth", CONNECT, FAILURE, "the server refused the user or the password")             \
     X(E_RESET, "reset", IO, FAILURE, "the connection was reset")                                   \
     X(E_CLOSED, "closed", IO, FAILURE, "the server closed the connection")                         \
     X(E_CLOSED_IDLE, "closed_idle", IO, EXCLUDED,                                                  \

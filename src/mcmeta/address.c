@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Addresses as users write them. */
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include "mcmeta/socket.h"
 
 #define UNIX_PREFIX "unix:"
-#define HOST_SIZE_MAX 256
 #define PORT_SIZE_MAX 8
 
 static int resolve_unix(struct mcm_address *address, const char *path)
@@ -46,7 +47,7 @@ static bool is_port(const char *text)
 }
 
 /* Splits "host", "host:port", "[v6]" or "[v6]:port". */
-static int split_host_port(const char *text, char host[HOST_SIZE_MAX], char port[PORT_SIZE_MAX])
+static int split_host_port(const char *text, char host[MCM_HOST_SIZE], char port[PORT_SIZE_MAX])
 {
     const char *host_end, *rest;
     if (text[0] == '[') {
@@ -60,7 +61,7 @@ static int split_host_port(const char *text, char host[HOST_SIZE_MAX], char port
             host_end = text + strlen(text); /* no port, or a bare v6 address */
         rest = host_end;
     }
-    if (copy_part(host, HOST_SIZE_MAX, text, (size_t)(host_end - text)) != 0)
+    if (copy_part(host, MCM_HOST_SIZE, text, (size_t)(host_end - text)) != 0)
         return -1;
     const char *port_text = MCM_PORT_DEFAULT;
     if (rest[0] == ':')
@@ -73,17 +74,37 @@ static int split_host_port(const char *text, char host[HOST_SIZE_MAX], char port
 bool mcm_address_is_valid(const char *text)
 {
     struct mcm_address address;
-    char host[HOST_SIZE_MAX], port[PORT_SIZE_MAX];
+    char host[MCM_HOST_SIZE], port[PORT_SIZE_MAX];
     if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
         return resolve_unix(&address, text + strlen(UNIX_PREFIX)) == 0;
     return split_host_port(text, host, port) == 0;
 }
 
+static bool is_unix(const char *text)
+{
+    return strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+}
+
+void mcm_address_host(const char *text, char host[MCM_HOST_SIZE])
+{
+    char port[PORT_SIZE_MAX];
+    if (is_unix(text) || split_host_port(text, host, port) != 0)
+        snprintf(host, MCM_HOST_SIZE, "%s", text + (is_unix(text) ? strlen(UNIX_PREFIX) : 0));
+}
+
+bool mcm_address_is_name(const char *text)
+{
+    char host[MCM_HOST_SIZE];
+    unsigned char bytes[16];
+    mcm_address_host(text, host);
+    return !is_unix(text) && inet_pton(AF_INET, host, bytes) != 1 && strchr(host, ':') == NULL;
+}
+
 void mcm_address_resolve(struct mcm_address *address, const char *text)
 {
     memset(address, 0, sizeof(*address));
-    char host[HOST_SIZE_MAX], port[PORT_SIZE_MAX];
-    if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0) {
+    char host[MCM_HOST_SIZE], port[PORT_SIZE_MAX];
+    if (is_unix(text)) {
         resolve_unix(address, text + strlen(UNIX_PREFIX));
         return;
     }

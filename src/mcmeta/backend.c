@@ -11,29 +11,52 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "mcmeta/shared.h"
+#include "mcmeta/token.h"
+
+/* A name is not looked up again sooner than this after the last time. */
+#define RESOLVE_PAUSE NS_PER_SEC
+
+static int init_parts(struct mcm_backend *backend, const struct mcm_backend_config *config)
+{
+    char host[MCM_HOST_SIZE];
+    mcm_address_host(config->address, host);
+    backend->name = strdup(config->name);
+    backend->address_text = strdup(config->address);
+    backend->links = calloc(backend->link_count, sizeof(*backend->links));
+    backend->pool = mcm_pool_new(config->pool, rng_u64(&backend->rng));
+    if (config->breaker != NULL)
+        backend->breaker = mcm_breaker_new(config->breaker, rng_u64(&backend->rng), ns_now());
+    if (config->tls != NULL)
+        backend->tls = mcm_tls_peer_new(config->tls, host);
+    if (backend->name == NULL || backend->address_text == NULL || backend->links == NULL ||
+        backend->pool == NULL || (config->breaker != NULL && backend->breaker == NULL) ||
+        (config->tls != NULL && backend->tls == NULL))
+        return -1;
+    for (unsigned i = 0; i < backend->link_count; i++)
+        backend->links[i].fd = -1;
+    return mcm_auth_init(&backend->auth, config->user, config->password);
+}
 
 int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_config *config)
 {
     memset(backend, 0, sizeof(*backend));
     mcm_address_resolve(&backend->address, config->address);
+    backend->resolved_at = ns_now();
+    backend->resolve_period = mcm_address_is_name(config->address) ? config->resolve_period : 0;
     backend->connect_timeout = config->connect_timeout > 0 ? config->connect_timeout : NS_NEVER;
+    backend->acquire_timeout = config->acquire_timeout > 0 ? config->acquire_timeout : NS_NEVER;
+    backend->unacked_max = config->unacked_max;
     backend->verify = config->verify;
     backend->stop = config->stop;
     backend->link_count = config->pool->max_size;
     backend->rng = rng_seeded(config->seed);
-    backend->name = strdup(config->name);
-    backend->links = calloc(backend->link_count, sizeof(*backend->links));
-    backend->pool = mcm_pool_new(config->pool, rng_u64(&backend->rng));
-    if (config->breaker != NULL)
-        backend->breaker = mcm_breaker_new(config->breaker, rng_u64(&backend->rng), ns_now());
     pthread_mutex_init(&backend->lock, NULL);
-    if (backend->name == NULL || backend->links == NULL || backend->pool == NULL ||
-        (config->breaker != NULL && backend->breaker == NULL)) {
+    if (init_parts(backend, config) != 0 ||
+        mcm_shared_init(backend, config->lane_count, config->lane_in_flight_max) != 0) {
         mcm_backend_deinit(backend);
         return -1;
     }
-    for (unsigned i = 0; i < backend->link_count; i++)
-        backend->links[i].fd = -1;
     return 0;
 }
 
@@ -46,6 +69,8 @@ static void locked_wake(struct mcm_pool_waiter *waiter)
 /* Closes the socket of a slot, if any. The slot's state is not touched. */
 static void locked_close(struct mcm_link *link)
 {
+    mcm_stream_free(link->stream);
+    link->stream = NULL;
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
@@ -72,6 +97,7 @@ static void locked_release(struct mcm_backend *backend, struct mcm_pool_slot *sl
 
 void mcm_backend_deinit(struct mcm_backend *backend)
 {
+    mcm_shared_deinit(backend);
     if (backend->pool != NULL) {
         mcm_pool_close(backend->pool);
         struct mcm_pool_check check;
@@ -83,9 +109,27 @@ void mcm_backend_deinit(struct mcm_backend *backend)
         mcm_pool_free(backend->pool);
     }
     mcm_breaker_free(backend->breaker);
+    mcm_tls_peer_free(backend->tls);
+    mcm_auth_deinit(&backend->auth);
     free(backend->links);
+    free(backend->address_text);
     free(backend->name);
     pthread_mutex_destroy(&backend->lock);
+}
+
+void mcm_backend_disown(struct mcm_backend *backend)
+{
+    for (unsigned i = 0; i < backend->link_count; i++)
+        locked_close(&backend->links[i]);
+    /* Not mcm_pool_free(), which insists on order. */
+    free(backend->pool);
+    free(backend->lanes);
+    mcm_breaker_free(backend->breaker);
+    mcm_tls_peer_free(backend->tls);
+    mcm_auth_deinit(&backend->auth);
+    free(backend->links);
+    free(backend->address_text);
+    free(backend->name);
 }
 
 enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_breaker_token *token,
@@ -133,11 +177,10 @@ static bool must_stop(const struct mcm_backend *backend)
 /* Also when calls may run again by now: an interruption ends all that were in progress. */
 static bool is_stopped(const struct mcm_backend *backend, const struct mcm_lease *lease)
 {
-    return lease->stopped || must_stop(backend);
+    return lease->stopped || must_stop(backend) || mcm_cancel_is_due();
 }
 
-/* Of a call that was told to stop. */
-static enum mcm_outcome stop_outcome(const struct mcm_backend *backend)
+enum mcm_outcome mcm_backend_stop_outcome(const struct mcm_backend *backend)
 {
     return atomic_load(backend->stop) == MCM_STOP_SHUTDOWN ? MCM_E_SHUTDOWN : MCM_E_CANCELLED;
 }
@@ -175,6 +218,16 @@ static void locked_tick(struct mcm_backend *backend)
         locked_wake(granted);
 }
 
+/*
+ * Who went to sleep before a dial back-off began does not know when it ends: let the first one look
+ * again. It will sleep until then, tick the pool and serve whoever is first in the queue.
+ */
+static void locked_rouse(struct mcm_backend *backend)
+{
+    if (backend->sleepers != NULL && mcm_pool_deadline(backend->pool) != NS_NEVER)
+        pthread_cond_signal(&backend->sleepers->wake);
+}
+
 /* Sleeps until the pool granted or refused the wish, the deadline passed or the client stops. */
 static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *waiter,
                         mcm_ns deadline)
@@ -182,11 +235,11 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
     struct mcm_sleeper *sleeper = waiter->owner;
     locked_add_sleeper(backend, sleeper);
     while (waiter->verdict == MCM_POOL_WAIT) {
-        if (sleeper->stopped || ns_now() >= deadline) {
+        if (sleeper->stopped || mcm_cancel_is_due() || ns_now() >= deadline) {
             mcm_pool_cancel(backend->pool, waiter, ns_now());
             break;
         }
-        ns_t until = ns_min(deadline, mcm_pool_deadline(backend->pool));
+        ns_t until = mcm_cancel_bound(ns_min(deadline, mcm_pool_deadline(backend->pool)), ns_now());
         if (until == NS_NEVER) {
             pthread_cond_wait(&sleeper->wake, &backend->lock);
         } else {
@@ -196,6 +249,7 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
         locked_tick(backend);
     }
     locked_remove_sleeper(backend, sleeper);
+    locked_rouse(backend);
 }
 
 /*
@@ -209,6 +263,7 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
     struct mcm_pool_waiter waiter = {.owner = &sleeper};
     pthread_mutex_lock(&backend->lock);
     ns_t now = ns_now();
+    deadline = ns_min(deadline, ns_add(now, backend->acquire_timeout));
     if (mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT) {
         locked_wait(backend, &waiter, deadline);
         lease->waited_ns += ns_now() - now;
@@ -230,19 +285,40 @@ static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
     switch (verdict) {
     case MCM_POOL_REFUSED_FULL: return MCM_E_WAITERS;
     case MCM_POOL_REFUSED_CLOSED: return MCM_E_SHUTDOWN;
+    case MCM_POOL_REFUSED_BACKOFF: return MCM_E_BACKOFF;
     default: return MCM_E_TIMEOUT_POOL;
     }
 }
 
 /* A socket for the slot, known to those who may have to shut it down. */
-static int open_link(struct mcm_backend *backend, struct mcm_link *link, unsigned index)
+static int open_link(struct mcm_backend *backend, struct mcm_link *link,
+                     const struct mcm_address *address, unsigned index)
 {
     pthread_mutex_lock(&backend->lock);
     locked_close(link);
-    link->fd = mcm_socket_new(&backend->address, index);
+    link->fd = mcm_socket_new(address, index);
     int fd = link->fd;
     pthread_mutex_unlock(&backend->lock);
+    if (fd >= 0 && address->sockets[index].ss_family != AF_UNIX && backend->unacked_max > 0)
+        mcm_socket_limit_unacked(fd, backend->unacked_max);
     return fd;
+}
+
+/* What a connected socket needs before the first request. */
+static enum mcm_outcome prepare_link(struct mcm_backend *backend, struct mcm_lease *lease,
+                                     mcm_ns deadline)
+{
+    struct mcm_link *link = lease->link;
+    enum mcm_outcome outcome = MCM_OK;
+    if (backend->tls != NULL) {
+        link->stream = mcm_tls_stream_new(backend->tls, link->fd);
+        if (link->stream == NULL)
+            return MCM_E_NO_MEMORY;
+        outcome = mcm_stream_handshake(link->stream, link->fd, deadline, &lease->sys_errno);
+    }
+    if (outcome == MCM_OK && backend->auth.command != NULL)
+        outcome = mcm_auth_run(&backend->auth, link->stream, link->fd, deadline, &lease->sys_errno);
+    return outcome;
 }
 
 /* Tries the addresses of the server in turn. */
@@ -250,18 +326,26 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
                                      mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_E_RESOLVE;
-    for (unsigned i = 0; i < backend->address.count && !is_stopped(backend, lease); i++) {
-        int fd = open_link(backend, lease->link, i);
+    pthread_mutex_lock(&backend->lock);
+    struct mcm_address address = backend->address;
+    pthread_mutex_unlock(&backend->lock);
+    for (unsigned i = 0; i < address.count && !is_stopped(backend, lease); i++) {
+        int fd = open_link(backend, lease->link, &address, i);
         if (fd < 0) {
             lease->sys_errno = errno;
             return MCM_E_SYSTEM;
         }
-        outcome = mcm_socket_connect(fd, &backend->address, i, deadline, backend->stop,
-                                     &lease->sys_errno);
-        if (outcome == MCM_OK || outcome == MCM_E_CONNECT_TIMEOUT)
+        /* One silent address must not take the time of the others. */
+        mcm_ns now = ns_now(), share = deadline;
+        if (deadline != NS_NEVER)
+            share = now + (deadline - now) / (address.count - i);
+        outcome = mcm_socket_connect(fd, &address, i, share, backend->stop, &lease->sys_errno);
+        if (outcome == MCM_OK)
+            outcome = prepare_link(backend, lease, deadline);
+        if (outcome == MCM_OK || ns_now() >= deadline)
             break;
     }
-    return is_stopped(backend, lease) ? stop_outcome(backend) : outcome;
+    return is_stopped(backend, lease) ? mcm_backend_stop_outcome(backend) : outcome;
 }
 
 /* What the end of a dial means for the pool: only the server's own failures count. */
@@ -280,17 +364,21 @@ static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *leas
     pthread_mutex_lock(&backend->lock);
     struct mcm_link *link = lease->link;
     if (link->stopped)
-        outcome = stop_outcome(backend);
+        outcome = mcm_backend_stop_outcome(backend);
     if (outcome == MCM_OK) {
         lease->slot->conn = link;
         link->used = false;
         mcm_conn_init(&link->conn, backend->verify, (uint32_t)rng_u64(&backend->rng));
+        link->conn.stream = link->stream;
     } else {
         locked_close(link);
         link->busy = false;
         link->stopped = false;
     }
-    locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, dial_result(outcome), ns_now()));
+    enum mcm_pool_dial_result result = dial_result(outcome);
+    backend->connect_failed = backend->connect_failed || result == MCM_POOL_DIAL_FAILED;
+    locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, result, ns_now()));
+    locked_rouse(backend);
     pthread_mutex_unlock(&backend->lock);
     return outcome;
 }
@@ -302,6 +390,12 @@ static void give_back(struct mcm_backend *backend, struct mcm_lease *lease, enum
     pthread_mutex_unlock(&backend->lock);
 }
 
+bool mcm_link_is_quiet(struct mcm_link *link)
+{
+    return link->stream != NULL ? link->stream->ops->is_quiet(link->stream)
+                                : mcm_socket_is_quiet(link->fd);
+}
+
 enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
                                      mcm_ns idle_ns, mcm_ns deadline)
 {
@@ -311,12 +405,13 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
         if (verdict == MCM_POOL_DIAL)
             return dial(backend, lease, deadline);
         if (verdict != MCM_POOL_GOT)
-            return is_stopped(backend, lease) ? stop_outcome(backend) : refusal_outcome(verdict);
+            return is_stopped(backend, lease) ? mcm_backend_stop_outcome(backend)
+                                              : refusal_outcome(verdict);
         if (is_stopped(backend, lease)) {
             give_back(backend, lease, MCM_POOL_KEEP_UNUSED);
-            return stop_outcome(backend);
+            return mcm_backend_stop_outcome(backend);
         }
-        if (ns_now() - lease->slot->used_ns < idle_ns || mcm_socket_is_quiet(lease->link->fd))
+        if (ns_now() - lease->slot->used_ns < idle_ns || mcm_link_is_quiet(lease->link))
             return MCM_OK;
         give_back(backend, lease, MCM_POOL_DESTROY_STALE);
     }
@@ -328,9 +423,15 @@ void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease)
     struct mcm_link *link = lease->link;
     link->used = true;
     lease->stopped = link->stopped;
+    mcm_traffic_add(&backend->traffic, &lease->traffic);
     bool keep = mcm_conn_is_reusable(&link->conn) && !link->stopped;
     locked_release(backend, lease->slot, keep ? MCM_POOL_KEEP : MCM_POOL_DESTROY_BROKEN);
     pthread_mutex_unlock(&backend->lock);
+}
+
+void mcm_backend_discard(struct mcm_backend *backend, struct mcm_lease *lease)
+{
+    give_back(backend, lease, MCM_POOL_DESTROY_STALE);
 }
 
 /* Pings a connection that maintenance has taken out of the pool. */
@@ -355,10 +456,10 @@ static void check_health(struct mcm_backend *backend, struct mcm_pool_slot *slot
 }
 
 /* Connects ahead of demand; false when that failed, so that nobody tries again at once. */
-static bool warm_up(struct mcm_backend *backend, struct mcm_pool_slot *slot)
+static bool warm_up(struct mcm_backend *backend, struct mcm_pool_slot *slot, mcm_ns timeout)
 {
     struct mcm_lease lease = {.slot = slot, .link = link_of(backend, slot)};
-    if (dial(backend, &lease, NS_NEVER) != MCM_OK)
+    if (dial(backend, &lease, ns_add(ns_now(), timeout)) != MCM_OK)
         return false;
     give_back(backend, &lease, MCM_POOL_KEEP_UNUSED);
     return true;
@@ -389,15 +490,43 @@ bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *n
     pthread_mutex_unlock(&backend->lock);
     switch (check.action) {
     case MCM_POOL_CHECK_PING: check_health(backend, check.slot, timeout); return true;
-    case MCM_POOL_CHECK_DIAL: return warm_up(backend, check.slot);
+    case MCM_POOL_CHECK_DIAL: return warm_up(backend, check.slot, timeout);
     case MCM_POOL_CHECK_NONE:
     case MCM_POOL_CHECK_CLOSE: break;
     }
     return false;
 }
 
+static bool locked_is_resolve_due(const struct mcm_backend *backend, ns_t now)
+{
+    if (backend->resolve_period <= 0)
+        return false;
+    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
+                                        : backend->resolve_period;
+    return now >= ns_add(backend->resolved_at, wait);
+}
+
+void mcm_backend_resolve(struct mcm_backend *backend)
+{
+    pthread_mutex_lock(&backend->lock);
+    bool is_due = locked_is_resolve_due(backend, ns_now());
+    backend->connect_failed = backend->connect_failed && !is_due;
+    pthread_mutex_unlock(&backend->lock);
+    if (!is_due)
+        return;
+    struct mcm_address fresh;
+    mcm_address_resolve(&fresh, backend->address_text);
+    backend->resolved_at = ns_now();
+    pthread_mutex_lock(&backend->lock);
+    /* A resolver that fails now is no reason to forget what it said before. */
+    if (fresh.count > 0)
+        backend->address = fresh;
+    pthread_mutex_unlock(&backend->lock);
+}
+
 void mcm_backend_stop(struct mcm_backend *backend)
 {
+    mcm_shared_stop(backend);
     pthread_mutex_lock(&backend->lock);
     for (unsigned i = 0; i < backend->link_count; i++) {
         struct mcm_link *link = &backend->links[i];
@@ -439,16 +568,31 @@ static void copy_pool_stats(struct mcm_server_stats *stats, const struct mcm_poo
         stats->destroyed += pool->destroyed[i];
 }
 
+static void copy_traffic(struct mcm_server_stats *stats, const struct mcm_traffic *traffic)
+{
+    for (int i = 0; i < MCM_OPERATION_COUNT; i++)
+        stats->operations[i] = traffic->operations[i];
+    stats->hits = traffic->hits;
+    stats->misses = traffic->misses;
+    stats->bytes_sent = traffic->bytes_sent;
+    stats->bytes_received = traffic->bytes_received;
+}
+
 void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *stats)
 {
     struct mcm_pool_stats pool;
     struct mcm_breaker_stats breaker = {.state = MCM_BREAKER_CLOSED};
+    struct mcm_traffic traffic = {0};
+    if (backend->lane_count > 0)
+        mcm_shared_traffic(backend, &traffic);
     pthread_mutex_lock(&backend->lock);
     mcm_pool_stats_get(backend->pool, &pool);
+    mcm_traffic_add(&traffic, &backend->traffic);
     if (backend->breaker != NULL)
         mcm_breaker_stats_get(backend->breaker, ns_now(), &breaker);
     pthread_mutex_unlock(&backend->lock);
     copy_pool_stats(stats, &pool);
+    copy_traffic(stats, &traffic);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
     stats->has_breaker = backend->breaker != NULL;

@@ -16,16 +16,19 @@
 #include "base/rng.h"
 #include "mcmeta/pool.h"
 #include "mcmeta/socket.h"
+#include "mcmeta/traffic.h"
+#include "mcmeta/stream.h"
 
 /* What calls in progress must do; one for all servers of a client. */
 enum mcm_stop { MCM_STOP_NOT, MCM_STOP_INTERRUPTED, MCM_STOP_SHUTDOWN };
 
 /* The socket of a pool slot. */
 struct mcm_link {
-    int fd;       /* -1: none */
-    bool busy;    /* somebody may be blocked on it */
-    bool used;    /* an answer came over it before */
-    bool stopped; /* it was shut down to wake whoever is blocked on it */
+    int fd;                    /* -1: none */
+    bool busy;                 /* somebody may be blocked on it */
+    bool used;                 /* an answer came over it before */
+    bool stopped;              /* it was shut down to wake whoever is blocked on it */
+    struct mcm_stream *stream; /* NULL: bytes go as they are */
     struct mcm_conn conn;
 };
 
@@ -42,16 +45,35 @@ struct mcm_backend_config {
     const struct mcm_pool_config *pool;
     const struct mcm_breaker_settings *breaker; /* or NULL */
     mcm_ns connect_timeout;                     /* 0: none */
+    mcm_ns acquire_timeout;                     /* 0: none */
+    mcm_ns unacked_max;
+    mcm_ns resolve_period;
+    struct mcm_tls *tls; /* or NULL; must outlive the backend */
+    const char *user, *password;
     bool verify;
     uint64_t seed;
     const atomic_int *stop; /* an enum mcm_stop */
+    unsigned lane_count;    /* 0: exclusive connections only */
+    unsigned lane_in_flight_max;
 };
 
 struct mcm_backend {
     pthread_mutex_t lock; /* pool, breaker, links' fd and busy, sleepers, rng */
     char *name;
+    char *address_text;
     struct mcm_address address;
     mcm_ns connect_timeout;
+    mcm_ns acquire_timeout;
+    mcm_ns unacked_max;
+    struct mcm_tls_peer *tls; /* NULL: plain */
+    struct mcm_auth auth;
+
+    /* Of the maintenance. A host name is resolved again a period after resolved_at, or soon after a
+     * connect failed. */
+    mcm_ns resolve_period; /* 0: never */
+    mcm_ns resolved_at;
+    bool connect_failed; /* since it was resolved; locked */
+
     bool verify;
     const atomic_int *stop;
     struct mcm_pool *pool;
@@ -60,19 +82,26 @@ struct mcm_backend {
     unsigned link_count;
     struct mcm_sleeper *sleepers;
     struct rng rng;
+    struct mcm_shared *lanes; /* NULL: exclusive connections only */
+    unsigned lane_count;
 
+    struct mcm_traffic traffic; /* of exclusive connections */
+    atomic_uint capabilities;   /* enum mcm_capability, and whether they are known */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
     atomic_uint_least64_t health_failures;
 };
 
+#define MCM_CAPABILITIES_KNOWN (1u << 31)
+
 /* A connection in the hands of a call. */
 struct mcm_lease {
     struct mcm_pool_slot *slot;
     struct mcm_link *link;
-    mcm_ns waited_ns; /* sum over all acquires of the call */
-    int sys_errno;    /* of a failed acquire */
-    bool stopped;     /* the call was woken to stop */
+    mcm_ns waited_ns;           /* sum over all acquires of the call */
+    int sys_errno;              /* of a failed acquire */
+    bool stopped;               /* the call was woken to stop */
+    struct mcm_traffic traffic; /* what went over it, counted when it is given back */
 };
 
 /* 0, or -1 when memory is short; nothing is left behind then. The address must be valid. */
@@ -80,6 +109,9 @@ int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_confi
 
 /* No call may be in progress. */
 void mcm_backend_deinit(struct mcm_backend *backend);
+
+/* In a child process: closes the descriptors and frees what can be freed without a lock. */
+void mcm_backend_disown(struct mcm_backend *backend);
 
 /* Asks the breaker. MCM_OK (also without a breaker), MCM_E_BREAKER_OPEN or MCM_E_BREAKER_BUSY. */
 enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_breaker_token *token,
@@ -100,11 +132,26 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
 /* Gives the connection back; whether it is kept is seen from its state. */
 void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease);
 
+/* Whether an unused connection is still open and silent. */
+bool mcm_link_is_quiet(struct mcm_link *link);
+
+/* Gives back a connection that was found dead before it was used. */
+void mcm_backend_discard(struct mcm_backend *backend, struct mcm_lease *lease);
+
+/* MCM_E_SHUTDOWN or MCM_E_CANCELLED, of a call that was told to stop. */
+enum mcm_outcome mcm_backend_stop_outcome(const struct mcm_backend *backend);
+
 /*
  * One step of maintenance: closes expired connections, then pings at most one. True when there is
  * more to do at once; otherwise *next is lowered to when there will be.
  */
 bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *next);
+
+/*
+ * Looks the host name up again when that is due: a period after the last time, or soon after a
+ * failed connect. May block, so it is for the maintenance only. Connections stay.
+ */
+void mcm_backend_resolve(struct mcm_backend *backend);
 
 /* Wakes everybody who is blocked here, after *stop was set. */
 void mcm_backend_stop(struct mcm_backend *backend);

@@ -8,11 +8,17 @@
 #include "mcmeta/handle.h"
 
 #include <string.h>
+#include <time.h>
+
+#include <mcmeta/commands.h>
 
 #include "base/time.h"
+#include "mcmeta/classic.h"
+#include "mcmeta/shared.h"
 
-static void report_transition(const struct mcm_client *client, unsigned server,
-                              const struct mcm_breaker_transition *moved, enum mcm_outcome outcome)
+void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
+                                  const struct mcm_breaker_transition *moved,
+                                  enum mcm_outcome outcome)
 {
     if (moved->cause == MCM_BREAKER_CAUSE_NONE || client->on_breaker == NULL)
         return;
@@ -27,17 +33,23 @@ static void report_transition(const struct mcm_client *client, unsigned server,
     client->on_breaker(client->on_breaker_arg, &event);
 }
 
-static void copy_answer(struct mcm_result *result, const struct mcm_op *op)
+void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op)
 {
     result->sys_errno = op->sys_errno;
     result->sent = result->sent || op->bytes_sent > 0;
     if (op->outcome == MCM_OK && op->wants_value && op->command == MCM_COMMAND_GET)
         result->value = (struct mcm_slice){.data = op->buffer, .size = (size_t)op->value_size};
-    result->value_size = (size_t)op->value_size;
+    result->value_size = (size_t)(op->value_size > 0 ? op->value_size : op->item_size);
     result->number = op->number;
     result->cas = op->cas;
     result->client_flags = op->client_flags;
-    memcpy(result->text, op->text, sizeof(result->text));
+    result->ttl_s = op->ttl;
+    result->last_access_s = op->last_access;
+    result->hit_before = op->hit_before;
+    result->won = op->won;
+    result->stale = op->stale;
+    result->taken = op->taken;
+    memcpy(result->text, op->error, sizeof(result->text));
 }
 
 /* How one attempt on one connection ended. */
@@ -47,10 +59,35 @@ struct attempt {
     bool may_repeat; /* repeating cannot do harm twice */
 };
 
+static bool takes_lane(const struct mcm_client *client, const struct mcm_backend *backend,
+                       const struct mcm_op *op)
+{
+    return backend->lane_count > 0 && op->text == NULL &&
+           op->value.size <= client->lane_store_max && op->buffer_size <= client->lane_fetch_max;
+}
+
+/* One attempt on a shared connection. */
+static struct attempt attempt_shared(struct mcm_backend *backend, const struct mcm_request *request,
+                                     struct mcm_op *op, mcm_ns idle_check, mcm_ns deadline,
+                                     struct mcm_result *result)
+{
+    struct mcm_shared_end end = mcm_shared_run(backend, request, op, idle_check, deadline);
+    result->waited_ns += end.waited_ns;
+    mcm_result_copy_answer(result, op);
+    bool may_repeat = op->command == MCM_COMMAND_GET || op->bytes_sent == 0;
+    return (struct attempt){
+        .outcome = end.outcome,
+        .died_idle = end.lost && !op->answer_begun && end.was_used && (end.was_idle || may_repeat),
+        .may_repeat = may_repeat,
+    };
+}
+
 static struct attempt attempt_call(struct mcm_client *client, struct mcm_backend *backend,
                                    const struct mcm_request *request, struct mcm_op *op,
                                    mcm_ns idle_check, mcm_ns deadline, struct mcm_result *result)
 {
+    if (takes_lane(client, backend, op))
+        return attempt_shared(backend, request, op, idle_check, deadline, result);
     struct attempt attempt = {0};
     struct mcm_lease lease = {0};
     attempt.outcome = mcm_backend_acquire(backend, &lease, idle_check, deadline);
@@ -62,8 +99,9 @@ static struct attempt attempt_call(struct mcm_client *client, struct mcm_backend
     mcm_conn_submit(&lease.link->conn, op, request);
     mcm_socket_exchange(lease.link->fd, &lease.link->conn, deadline);
     mcm_conn_next_done(&lease.link->conn);
+    mcm_traffic_count(&lease.traffic, op);
     mcm_backend_release(backend, &lease);
-    copy_answer(result, op);
+    mcm_result_copy_answer(result, op);
     attempt.outcome = op->outcome;
     if (lease.stopped && !mcm_outcome_is_answer(op->outcome)) {
         attempt.outcome =
@@ -108,22 +146,165 @@ static enum mcm_count count_of(enum mcm_outcome outcome, mcm_ns waited_ns, mcm_n
     return mcm_outcome_count(outcome);
 }
 
-static enum mcm_outcome guarded_call(struct mcm_client *client, const struct mcm_request *request,
-                                     void *buffer, size_t buffer_size, mcm_ns deadline,
-                                     struct mcm_result *result)
+/* Where a call goes, and what it needs on the way. */
+struct route {
+    struct mcm_client *client;
+    const struct mcm_topology *topology;
+    struct mcm_slice key; /* as the caller knows it: keys belong to servers by these bytes */
+    void *buffer;
+    size_t buffer_size;
+    mcm_ns deadline;
+};
+
+static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backend *backend,
+                                     const struct mcm_request *request, struct mcm_result *result)
 {
-    struct mcm_backend *backend = &client->backends[result->server];
+    struct mcm_client *client = route->client;
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
     mcm_ns started = ns_now();
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
-    report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
+    mcm_client_report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
-        outcome = run_call(client, backend, request, buffer, buffer_size, deadline, result);
+        outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
+                           route->deadline, result);
     mcm_backend_report(backend, token, outcome, count_of(outcome, result->waited_ns, started),
                        &moved);
-    report_transition(client, result->server, &moved, outcome);
+    mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
+}
+
+/* The server itself cannot be reached; anything later may have had an effect. */
+static bool is_down(enum mcm_outcome outcome)
+{
+    return mcm_outcome_class(outcome) == MCM_CLASS_REFUSED ||
+           mcm_outcome_class(outcome) == MCM_CLASS_CONNECT;
+}
+
+#define TTL_RELATIVE_MAX (UINT32_C(30) * 24 * 60 * 60)
+
+static uint32_t capped_ttl(uint32_t ttl, uint32_t max)
+{
+    if (max == 0)
+        return ttl;
+    /* An absolute time is kept when it comes before the cap: it may be in the past. */
+    if (ttl > TTL_RELATIVE_MAX)
+        return (int64_t)ttl - (int64_t)time(NULL) < (int64_t)max ? ttl : max;
+    return ttl == 0 || ttl > max ? max : ttl;
+}
+
+/* The request as a server that stands in gets it: what it stores must not live long there. */
+static struct mcm_request stand_in_request(const struct mcm_request *request, uint32_t ttl_max)
+{
+    struct mcm_request copy = *request;
+    if (copy.command == MCM_COMMAND_SET && !(copy.flags & MCM_REQUEST_TTL) && ttl_max > 0) {
+        copy.flags |= MCM_REQUEST_TTL;
+        copy.ttl = 0;
+    }
+    if (copy.flags & MCM_REQUEST_TTL)
+        copy.ttl = capped_ttl(copy.ttl, ttl_max);
+    if (copy.flags & MCM_REQUEST_VIVIFY)
+        copy.vivify_ttl = capped_ttl(copy.vivify_ttl, ttl_max);
+    return copy;
+}
+
+#define CHOICES_MAX 8
+
+static enum mcm_outcome call_next(const struct route *route, const struct mcm_request *request,
+                                  struct mcm_result *result)
+{
+    size_t choices[CHOICES_MAX];
+    size_t wanted = route->client->failure_choices;
+    size_t count = mcm_selector_rank(route->topology->selector, route->key.data, route->key.size,
+                                     choices, wanted < CHOICES_MAX ? wanted : CHOICES_MAX);
+    enum mcm_outcome outcome = result->home_outcome;
+    for (size_t i = 1; i < count && is_down(outcome); i++) {
+        result->server = (unsigned)choices[i];
+        outcome = guarded_call(route, route->topology->backends[choices[i]], request, result);
+    }
+    return outcome;
+}
+
+static enum mcm_outcome call_gutter(const struct route *route, const struct mcm_request *request,
+                                    struct mcm_result *result)
+{
+    const struct mcm_topology *gutter = route->client->gutter;
+    size_t index = mcm_selector_pick(gutter->selector, route->key.data, route->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        return result->home_outcome;
+    result->server = route->topology->count + (unsigned)index;
+    return guarded_call(route, gutter->backends[index], request, result);
+}
+
+/* What the policy makes of a call whose server is down. */
+static enum mcm_outcome call_elsewhere(const struct route *route, const struct mcm_request *request,
+                                       struct mcm_result *result)
+{
+    struct mcm_client *client = route->client;
+    struct mcm_request stand_in = stand_in_request(request, client->failure_ttl_max);
+    switch (client->on_failure) {
+    case MCM_ON_FAILURE_ERROR: break;
+    case MCM_ON_FAILURE_MISS:
+        return request->command == MCM_COMMAND_GET ? MCM_MISS : result->home_outcome;
+    case MCM_ON_FAILURE_NEXT: return call_next(route, &stand_in, result);
+    case MCM_ON_FAILURE_GUTTER: return call_gutter(route, &stand_in, result);
+    }
+    return result->home_outcome;
+}
+
+/* The features that older servers refuse or, worse, ignore. */
+static unsigned needed_capabilities(const struct mcm_request *request)
+{
+    unsigned needed = 0;
+    if (request->flags & MCM_REQUEST_NEW_CAS)
+        needed |= MCM_CAN_NEW_CAS;
+    if (request->flags & MCM_REQUEST_DROP_VALUE)
+        needed |= MCM_CAN_DROP_VALUE;
+    if (request->command == MCM_COMMAND_GET && request->flags & MCM_REQUEST_COMPARE)
+        needed |= MCM_CAN_GET_UNLESS;
+    if (request->command == MCM_COMMAND_SET && request->flags & MCM_REQUEST_VIVIFY)
+        needed |= MCM_CAN_APPEND_VIVIFY;
+    return needed;
+}
+
+/* Asks for the version the first time somebody needs to know it. */
+static enum mcm_outcome check_capabilities(const struct route *route, struct mcm_backend *backend,
+                                           unsigned needed, struct mcm_result *result)
+{
+    char version[MCM_VERSION_SIZE] = "";
+    struct mcm_classic_line reader;
+    struct mcm_request request = {
+        .command = MCM_COMMAND_TEXT, .key = mcm_slice_of_string("version"), .text = &reader.text};
+    unsigned known = atomic_load(&backend->capabilities);
+    if (!(known & MCM_CAPABILITIES_KNOWN)) {
+        mcm_classic_line_init(&reader, "VERSION");
+        reader.copy = version;
+        enum mcm_outcome outcome = guarded_call(route, backend, &request, result);
+        if (outcome != MCM_OK)
+            return outcome;
+        known = MCM_CAPABILITIES_KNOWN | mcm_version_capabilities(version);
+        atomic_store(&backend->capabilities, known);
+    }
+    return (known & needed) == needed ? MCM_OK : MCM_E_UNSUPPORTED;
+}
+
+static enum mcm_outcome routed_call(const struct route *route, const struct mcm_request *request,
+                                    struct mcm_result *result)
+{
+    size_t index = mcm_selector_pick(route->topology->selector, route->key.data, route->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        return MCM_E_ARG;
+    result->server = (unsigned)index;
+    struct mcm_backend *backend = route->topology->backends[index];
+    unsigned needed = needed_capabilities(request);
+    enum mcm_outcome outcome =
+        needed != 0 ? check_capabilities(route, backend, needed, result) : MCM_OK;
+    if (outcome == MCM_OK)
+        outcome = guarded_call(route, backend, request, result);
+    if (!is_down(outcome))
+        return outcome;
+    result->home_outcome = outcome;
+    return call_elsewhere(route, request, result);
 }
 
 static void clear_result(struct mcm_result *result)
@@ -131,78 +312,85 @@ static void clear_result(struct mcm_result *result)
     *result = (struct mcm_result){.outcome = MCM_OK};
 }
 
-static enum mcm_outcome call(struct mcm_client *client, const struct mcm_request *request,
-                             void *buffer, size_t buffer_size, mcm_ns deadline,
-                             struct mcm_result *result)
+enum mcm_outcome mcm_result_refuse(struct mcm_result *result, enum mcm_outcome outcome)
 {
     clear_result(result);
-    if (!mcm_key_is_valid(request->key)) {
-        result->outcome = MCM_E_KEY;
-        return result->outcome;
-    }
-    atomic_fetch_add(&client->calls, 1);
-    result->server = mcm_client_server_index(client, request->key);
-    result->outcome = guarded_call(client, request, buffer, buffer_size, deadline, result);
-    atomic_fetch_sub(&client->calls, 1);
+    result->outcome = outcome;
+    return outcome;
+}
+
+enum mcm_outcome mcm_client_call(struct mcm_client *client, struct mcm_request *request,
+                                 void *buffer, size_t buffer_size, mcm_ns deadline,
+                                 struct mcm_result *result)
+{
+    struct mcm_wire_key wire;
+    clear_result(result);
+    if (!mcm_key_prepare(client->keys, request->key, &wire))
+        return mcm_result_refuse(result, MCM_E_KEY);
+    if (mcm_client_is_forked(client))
+        return mcm_result_refuse(result, MCM_E_FORKED);
+    unsigned phase = mcm_client_enter(client);
+    struct route route = {
+        client, atomic_load(&client->topology), request->key, buffer, buffer_size, deadline};
+    request->key = wire.key;
+    request->flags |= wire.base64 ? MCM_REQUEST_BASE64 : 0;
+    if (atomic_load(&client->closing))
+        result->outcome = MCM_E_SHUTDOWN;
+    else
+        result->outcome = routed_call(&route, request, result);
+    mcm_client_leave(client, phase);
+    return result->outcome;
+}
+
+enum mcm_outcome mcm_client_call_server(struct mcm_client *client, unsigned index,
+                                        const struct mcm_request *request, mcm_ns deadline,
+                                        struct mcm_result *result)
+{
+    clear_result(result);
+    if (mcm_client_is_forked(client))
+        return mcm_result_refuse(result, MCM_E_FORKED);
+    unsigned phase = mcm_client_enter(client);
+    struct route route = {
+        .client = client, .topology = atomic_load(&client->topology), .deadline = deadline};
+    struct mcm_backend *backend = mcm_client_backend(client, index);
+    result->server = index;
+    if (backend == NULL || atomic_load(&client->closing))
+        result->outcome = backend == NULL ? MCM_E_ARG : MCM_E_SHUTDOWN;
+    else
+        result->outcome = guarded_call(&route, backend, request, result);
+    mcm_client_leave(client, phase);
     return result->outcome;
 }
 
 enum mcm_outcome mcm_get(struct mcm_client *client, struct mcm_slice key, void *buffer,
                          size_t buffer_size, mcm_ns deadline, struct mcm_result *result)
 {
-    struct mcm_request request = {
-        .command = MCM_COMMAND_GET,
-        .key = key,
-        .flags = MCM_REQUEST_VALUE | MCM_REQUEST_TELL_FLAGS | MCM_REQUEST_TELL_CAS,
-    };
-    return call(client, &request, buffer, buffer_size, deadline, result);
+    struct mcm_request request = mcm_request_get(key);
+    return mcm_client_call(client, &request, buffer, buffer_size, deadline, result);
 }
 
 enum mcm_outcome mcm_set(struct mcm_client *client, struct mcm_slice key, struct mcm_slice value,
                          uint32_t ttl, mcm_ns deadline, struct mcm_result *result)
 {
-    struct mcm_request request = {
-        .command = MCM_COMMAND_SET,
-        .key = key,
-        .value = value,
-        .flags = MCM_REQUEST_TELL_CAS | (ttl > 0 ? MCM_REQUEST_TTL : 0),
-        .ttl = ttl,
-    };
-    if (value.size > client->value_size_max || ttl > INT32_MAX) {
-        clear_result(result);
-        result->outcome = ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG;
-        return result->outcome;
-    }
-    return call(client, &request, NULL, 0, deadline, result);
+    struct mcm_request request = mcm_request_set(key, value, ttl);
+    if (value.size > client->value_size_max || ttl > INT32_MAX)
+        return mcm_result_refuse(result, ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
 enum mcm_outcome mcm_delete(struct mcm_client *client, struct mcm_slice key, mcm_ns deadline,
                             struct mcm_result *result)
 {
     struct mcm_request request = {.command = MCM_COMMAND_DELETE, .key = key};
-    return call(client, &request, NULL, 0, deadline, result);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
 enum mcm_outcome mcm_increment(struct mcm_client *client, struct mcm_slice key,
                                const struct mcm_increment *change, mcm_ns deadline,
                                struct mcm_result *result)
 {
-    struct mcm_request request = {
-        .command = MCM_COMMAND_ARITH,
-        .key = key,
-        .flags = MCM_REQUEST_VALUE | MCM_REQUEST_DELTA | MCM_REQUEST_TELL_CAS,
-        .delta = change->delta,
-        .initial = change->initial,
-        .vivify_ttl = change->ttl,
-    };
-    if (change->decrement)
-        request.flags |= MCM_REQUEST_DECREMENT;
-    if (change->create)
-        request.flags |= MCM_REQUEST_VIVIFY | MCM_REQUEST_INITIAL;
-    if (change->ttl > INT32_MAX) {
-        clear_result(result);
-        result->outcome = MCM_E_ARG;
-        return result->outcome;
-    }
-    return call(client, &request, NULL, 0, deadline, result);
+    struct mcm_request request = mcm_request_increment(key, change);
+    if (change->ttl > INT32_MAX)
+        return mcm_result_refuse(result, MCM_E_ARG);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }

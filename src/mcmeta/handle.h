@@ -3,21 +3,41 @@
 #ifndef MCMETA_HANDLE_H
 #define MCMETA_HANDLE_H
 
-#include "mcmeta/backend.h"
+#include "mcmeta/topology.h"
 
 struct mcm_client {
-    struct mcm_backend *backends;
-    unsigned backend_count;
-    struct mcm_selector *selector;
+    struct mcm_topology *_Atomic topology; /* the servers; read between enter and leave */
+    struct mcm_topology *gutter;           /* servers that stand in, or NULL; never changes */
+    struct mcm_topology_config parts;      /* to build lists with; what it points to is ours */
+    struct mcm_pool_config pool;
+    struct mcm_breaker_settings breaker;
+    struct mcm_tls *tls;
+    char *user, *password;
+    enum mcm_failure_policy on_failure;
+    unsigned failure_choices;
+    uint32_t failure_ttl_max;
+
+    pthread_mutex_t change_lock;  /* one change of the servers at a time */
+    pthread_mutex_t retired_lock; /* retired */
+    struct mcm_topology *retired; /* lists that calls may still be using */
     size_t value_size_max;
+    enum mcm_key_rule keys;
+    bool allow_flush;
     mcm_ns idle_check;
+    size_t lane_store_max;
+    size_t lane_fetch_max;
     mcm_ns health_timeout;
     mcm_ns maintenance_period; /* the longest time between two rounds */
     mcm_breaker_event_fn on_breaker;
     void *on_breaker_arg;
 
-    atomic_int stop;   /* enum mcm_stop */
-    atomic_uint calls; /* in progress */
+    /* A page that the kernel fills with zeroes in a child process; 1 in ours. */
+    const unsigned char *ours;
+
+    atomic_int stop;      /* enum mcm_stop */
+    atomic_bool closing;  /* calls in progress go on, new ones are refused */
+    atomic_uint phase;    /* the lowest bit is which of `calls` a new call counts in */
+    atomic_uint calls[2]; /* in progress */
 
     bool has_thread;
     pthread_t thread;
@@ -25,6 +45,65 @@ struct mcm_client {
     pthread_cond_t thread_wake;
     bool thread_stop;
 };
+
+/* Whether this process is a child of the one that made the client. */
+static inline bool mcm_client_is_forked(const struct mcm_client *client)
+{
+    return *client->ours == 0;
+}
+
+/* A call begins; give the result to mcm_client_leave() when it is over. */
+static inline unsigned mcm_client_enter(struct mcm_client *client)
+{
+    unsigned phase = atomic_load(&client->phase) & 1;
+    atomic_fetch_add(&client->calls[phase], 1);
+    return phase;
+}
+
+static inline void mcm_client_leave(struct mcm_client *client, unsigned phase)
+{
+    atomic_fetch_sub(&client->calls[phase], 1);
+}
+
+/* Backend of server `index`: the servers of the list, then those of the gutter. NULL when there is
+ * none. Only between enter and leave. */
+static inline struct mcm_backend *mcm_client_backend(const struct mcm_client *client,
+                                                     unsigned index)
+{
+    const struct mcm_topology *topology = atomic_load(&client->topology);
+    if (index < topology->count)
+        return topology->backends[index];
+    index -= topology->count;
+    return client->gutter != NULL && index < client->gutter->count ? client->gutter->backends[index]
+                                                                   : NULL;
+}
+
+/* No call may be in them. */
+void mcm_client_free_retired(struct mcm_client *client);
+
+/* Until every call has left. */
+void mcm_client_await_calls(struct mcm_client *client);
+
+/* Tells the configured callback about a change of a breaker, if there was one. */
+void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
+                                  const struct mcm_breaker_transition *moved,
+                                  enum mcm_outcome outcome);
+
+/* Copies what a finished operation found out. */
+void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op);
+
+/* Fills *result with an outcome for which nothing was done, and returns it. */
+enum mcm_outcome mcm_result_refuse(struct mcm_result *result, enum mcm_outcome outcome);
+
+/* Runs a call on the server of request->key, which is checked and encoded here. */
+enum mcm_outcome mcm_client_call(struct mcm_client *client, struct mcm_request *request,
+                                 void *buffer, size_t buffer_size, mcm_ns deadline,
+                                 struct mcm_result *result);
+
+/* Runs a classic call on one server. */
+enum mcm_outcome mcm_client_call_server(struct mcm_client *client, unsigned index,
+                                        const struct mcm_request *request, mcm_ns deadline,
+                                        struct mcm_result *result);
 
 /* Starts the maintenance thread; 0 or -1. */
 int mcm_maintenance_start(struct mcm_client *client);

@@ -6,16 +6,38 @@
 #include "mcmeta/handle.h"
 
 #include "base/time.h"
+#include "mcmeta/shared.h"
+
+static bool maintain_servers(struct mcm_client *client, const struct mcm_topology *topology,
+                             mcm_ns *next)
+{
+    bool more = false;
+    for (unsigned i = 0; topology != NULL && i < topology->count; i++)
+        more |= mcm_backend_maintain(topology->backends[i], client->health_timeout, next);
+    return more;
+}
+
+static void resolve_names(const struct mcm_topology *topology)
+{
+    for (unsigned i = 0; topology != NULL && i < topology->count; i++) {
+        mcm_shared_maintain(topology->backends[i]);
+        mcm_backend_resolve(topology->backends[i]);
+    }
+}
 
 mcm_ns mcm_client_maintain(struct mcm_client *client)
 {
     ns_t next = ns_add(ns_now(), client->maintenance_period);
-    bool more = true;
-    while (more) {
-        more = false;
-        for (unsigned i = 0; i < client->backend_count; i++)
-            more |= mcm_backend_maintain(&client->backends[i], client->health_timeout, &next);
-    }
+    if (mcm_client_is_forked(client))
+        return next;
+    unsigned phase = mcm_client_enter(client);
+    const struct mcm_topology *topology = atomic_load(&client->topology);
+    resolve_names(topology);
+    resolve_names(client->gutter);
+    while (maintain_servers(client, topology, &next) |
+           maintain_servers(client, client->gutter, &next))
+        continue;
+    mcm_client_leave(client, phase);
     return next;
 }
 

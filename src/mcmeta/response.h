@@ -40,6 +40,8 @@ struct mcm_response {
     uint64_t cas;          /* c */
     uint64_t item_size;    /* s */
     int64_t ttl;           /* t, -1 = never expires */
+    uint64_t last_access;  /* l */
+    bool hit_before;       /* h */
     uint32_t client_flags; /* f */
     unsigned opaque_size;
     char opaque[MCM_RESPONSE_OPAQUE_MAX];
@@ -86,5 +88,11 @@ void mcm_reader_reset(struct mcm_reader *reader);
 /* Reads up to the end of the line. *consumed is at most `size`. */
 enum mcm_reader_result mcm_reader_feed(struct mcm_reader *reader, const char *data, size_t size,
                                        size_t *consumed);
+
+/*
+ * The same at once for a plain line that is in `data` as a whole, to be tried at the start of a
+ * line. False: the reader is as it was, and mcm_reader_feed() must look.
+ */
+bool mcm_reader_take_line(struct mcm_reader *reader, const char *data, size_t size, size_t *used);
 
 #endif

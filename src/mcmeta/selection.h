@@ -19,7 +19,9 @@ struct mcm_selector {
     const struct mcm_selector_ops *ops;
     mcm_selector_fn callback;
     void *callback_arg;
-    bool weighted; /* the weights are not all the same */
+    bool weighted;                 /* the weights are not all the same */
+    struct mcm_ring_point *points; /* of a ring, in order; or NULL */
+    size_t point_count;
     size_t count;
     struct mcm_selector_node nodes[];
 };
@@ -28,11 +30,18 @@ struct mcm_selector_ops {
     const char *name;
     /* Returns an index below s->count, which is at least 2, or MCM_SELECTOR_NONE. */
     size_t (*pick)(const struct mcm_selector *s, const void *key, size_t key_size);
+    /* Builds what pick() needs beyond the nodes; -1 when memory is short. Or NULL. */
+    int (*prepare)(struct mcm_selector *s, const struct mcm_selector_config *config);
+    const struct mcm_ketama_dialect *dialect; /* of the ketama kinds */
 };
 
 extern const struct mcm_selector_ops mcm_selector_rendezvous;
 extern const struct mcm_selector_ops mcm_selector_jump;
 extern const struct mcm_selector_ops mcm_selector_modulo;
+extern const struct mcm_selector_ops mcm_selector_ketama;
+extern const struct mcm_selector_ops mcm_selector_ketama_weighted;
+extern const struct mcm_selector_ops mcm_selector_ketama_spy;
+extern const struct mcm_selector_ops mcm_selector_ketama_twemproxy;
 
 /* XXH3-64 with seed 0. */
 uint64_t mcm_selector_hash(const void *data, size_t size);

@@ -24,6 +24,10 @@ static const struct mcm_selector_ops *const kinds[MCM_SELECTOR_KIND_COUNT] = {
     [MCM_SELECTOR_RENDEZVOUS] = &mcm_selector_rendezvous,
     [MCM_SELECTOR_JUMP] = &mcm_selector_jump,
     [MCM_SELECTOR_MODULO] = &mcm_selector_modulo,
+    [MCM_SELECTOR_KETAMA] = &mcm_selector_ketama,
+    [MCM_SELECTOR_KETAMA_WEIGHTED] = &mcm_selector_ketama_weighted,
+    [MCM_SELECTOR_KETAMA_SPY] = &mcm_selector_ketama_spy,
+    [MCM_SELECTOR_KETAMA_TWEMPROXY] = &mcm_selector_ketama_twemproxy,
     [MCM_SELECTOR_CALLBACK] = &selector_callback,
 };
 
@@ -90,11 +94,17 @@ struct mcm_selector *mcm_selector_new(const struct mcm_selector_config *c)
         s->nodes[i].weight = server->weight > 0 ? server->weight : 1;
         s->weighted = s->weighted || s->nodes[i].weight != s->nodes[0].weight;
     }
+    if (s->ops->prepare != NULL && s->ops->prepare(s, c) != 0) {
+        mcm_selector_free(s);
+        return NULL;
+    }
     return s;
 }
 
 void mcm_selector_free(struct mcm_selector *s)
 {
+    if (s != NULL)
+        free(s->points);
     free(s);
 }
 

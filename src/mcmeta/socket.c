@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "mcmeta/stream.h"
+#include "mcmeta/token.h"
 
 /* A blocking recv() returns after this; it is used when at least twice as much time is left, which
  * covers the kernel's rounding up to a timer tick. */
@@ -19,7 +21,11 @@
 /* Received bytes that are no value pass through here; answers without value are below 100 bytes. */
 #define SPILL_SIZE 4096
 
-#define PIECES_MAX 16
+#define PIECES_MAX 128
+
+/* What a batch receives at once. */
+#define PUMP_SIZE 16384
+#define PUMP_READS_MAX 16
 
 int mcm_socket_new(const struct mcm_address *address, unsigned index)
 {
@@ -37,25 +43,52 @@ int mcm_socket_new(const struct mcm_address *address, unsigned index)
     return fd;
 }
 
-/* Waits for events; 1, 0 when the deadline passed, -1 with errno. */
+void mcm_socket_limit_unacked(int fd, mcm_ns span)
+{
+    unsigned ms = (unsigned)(ns_min(span, NS_PER_SEC * 3600) / NS_PER_MS);
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+/* Waits for events; 1, 0 when the deadline passed, -1 with errno: ECANCELED when the token of this
+ * thread was fired. */
 static int wait_for(int fd, short events, ns_t deadline)
 {
-    struct pollfd pollfd = {.fd = fd, .events = events};
+    const struct mcm_cancel *cancel = mcm_cancel_current();
+    struct pollfd polled[2] = {{.fd = fd, .events = events}, {.events = POLLIN}};
+    if (cancel != NULL)
+        polled[1].fd = mcm_cancel_fd(cancel);
     for (;;) {
         struct timespec left;
         if (deadline != NS_NEVER) {
             ns_t ns = deadline - ns_now();
             left = ns_to_timespec(ns > 0 ? ns : 0);
         }
-        int ready = ppoll(&pollfd, 1, deadline != NS_NEVER ? &left : NULL, NULL);
-        if (ready >= 0 || errno != EINTR)
-            return ready;
+        nfds_t count = cancel != NULL ? 2 : 1;
+        int ready = ppoll(polled, count, deadline != NS_NEVER ? &left : NULL, NULL);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready > 0 && polled[1].revents != 0) {
+            errno = ECANCELED;
+            return -1;
+        }
+        return ready > 0 ? 1 : ready;
     }
 }
 
-static enum mcm_outcome connect_outcome(int error)
+bool mcm_socket_may_block(mcm_ns now, mcm_ns until)
+{
+    return (until == NS_NEVER || until - now >= 2 * RECV_SLICE_NS) && mcm_cancel_current() == NULL;
+}
+
+int mcm_socket_wait(int fd, bool writes, mcm_ns until)
+{
+    return wait_for(fd, writes ? POLLIN | POLLOUT : POLLIN, until);
+}
+
+enum mcm_outcome mcm_socket_connect_outcome(int error)
 {
     switch (error) {
+    case ECANCELED: return MCM_E_CANCELLED;
     case ECONNREFUSED: return MCM_E_CONNECT_REFUSED;
     case ETIMEDOUT: return MCM_E_CONNECT_TIMEOUT;
     case EMFILE:
@@ -82,14 +115,18 @@ static bool is_connected_to_itself(int fd)
            memcmp(&local, &peer, local_size) == 0;
 }
 
-static int finish_connect(int fd)
+int mcm_socket_connect_error(int fd)
 {
     int error = 0;
     socklen_t size = sizeof(error);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         return errno;
-    if (error == 0 && is_connected_to_itself(fd))
-        error = ECONNREFUSED;
+    return error == 0 && is_connected_to_itself(fd) ? ECONNREFUSED : error;
+}
+
+static int finish_connect(int fd)
+{
+    int error = mcm_socket_connect_error(fd);
     if (error != 0)
         return error;
     struct timeval slice = {.tv_usec = RECV_SLICE_NS / NS_PER_US};
@@ -113,12 +150,12 @@ enum mcm_outcome mcm_socket_connect(int fd, const struct mcm_address *address, u
         int ready = atomic_load(stop) ? 1 : wait_for(fd, POLLOUT, deadline);
         error = ready > 0 ? 0 : ready == 0 ? ETIMEDOUT : errno;
     }
-    if (atomic_load(stop))
+    if (atomic_load(stop) || mcm_cancel_is_due())
         error = ECANCELED;
     if (error == 0)
         error = finish_connect(fd);
     *sys_errno = error;
-    return error == 0 ? MCM_OK : connect_outcome(error);
+    return error == 0 ? MCM_OK : mcm_socket_connect_outcome(error);
 }
 
 bool mcm_socket_is_quiet(int fd)
@@ -133,26 +170,38 @@ static void fail_with_errno(struct mcm_conn *conn, int error, enum mcm_outcome t
     mcm_conn_fail(conn, error == ETIMEDOUT ? timeout : MCM_E_RESET, error);
 }
 
-/* Receives once; 1, 0 at the end of the stream, -1 with errno. */
-static int receive(int fd, struct mcm_conn *conn, int flags)
+/* Receives once; the number of bytes, 0 at the end of the stream, -1 with errno. */
+static ssize_t receive_with(int fd, struct mcm_conn *conn, int flags, char *spill,
+                            size_t spill_size)
 {
-    char spill[SPILL_SIZE];
     struct iovec pieces[2];
     struct msghdr message = {.msg_iov = pieces};
-    message.msg_iovlen = mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
-    ssize_t got = recvmsg(fd, &message, flags);
+    message.msg_iovlen = mcm_conn_read_target(conn, spill, spill_size, pieces);
+    /* The plain calls cost less than those with a message header. */
+    ssize_t got =
+        message.msg_iovlen == 1 ? recv(fd, spill, spill_size, flags) : recvmsg(fd, &message, flags);
     if (got > 0)
         mcm_conn_fed(conn, spill, (size_t)got);
-    return got > 0 ? 1 : (int)got;
+    return got;
 }
 
-static void receive_some(int fd, struct mcm_conn *conn, int flags)
+static ssize_t receive(int fd, struct mcm_conn *conn, int flags)
 {
-    int got = receive(fd, conn, flags);
+    char spill[SPILL_SIZE];
+    return receive_with(fd, conn, flags, spill, sizeof(spill));
+}
+
+static void end_receive(struct mcm_conn *conn, ssize_t got)
+{
     if (got == 0)
         mcm_conn_fail(conn, MCM_E_CLOSED, 0);
     else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
         fail_with_errno(conn, errno, MCM_E_TIMEOUT_READ);
+}
+
+static void receive_some(int fd, struct mcm_conn *conn, int flags)
+{
+    end_receive(conn, receive(fd, conn, flags));
 }
 
 /* Sends what fits; false when the kernel takes no more or the connection failed. */
@@ -163,7 +212,9 @@ static bool send_some(int fd, struct mcm_conn *conn)
     message.msg_iovlen = mcm_conn_want_write(conn, pieces, PIECES_MAX);
     ssize_t sent;
     do {
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent = message.msg_iovlen == 1
+                   ? send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                   : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
     if (sent >= 0) {
         mcm_conn_wrote(conn, (size_t)sent);
@@ -183,15 +234,19 @@ static bool send_some(int fd, struct mcm_conn *conn)
 static void wait_for_socket(int fd, struct mcm_conn *conn, ns_t deadline)
 {
     bool writes = conn->unsent != NULL;
-    int ready = wait_for(fd, writes ? POLLIN | POLLOUT : POLLIN, deadline);
+    int ready = mcm_socket_wait(fd, writes, deadline);
     if (ready == 0)
         mcm_conn_fail(conn, writes ? MCM_E_TIMEOUT_WRITE : MCM_E_TIMEOUT_READ, 0);
     else if (ready < 0)
-        mcm_conn_fail(conn, MCM_E_SYSTEM, errno);
+        mcm_conn_fail(conn, errno == ECANCELED ? MCM_E_CANCELLED : MCM_E_SYSTEM, errno);
 }
 
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
 {
+    if (conn->stream != NULL) {
+        mcm_stream_exchange(conn->stream, fd, conn, deadline);
+        return;
+    }
     while (conn->first != NULL) {
         if (conn->unsent != NULL) {
             if (send_some(fd, conn) || conn->first == NULL)
@@ -202,7 +257,7 @@ void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
                 receive_some(fd, conn, MSG_DONTWAIT);
             continue;
         }
-        if (deadline == NS_NEVER || deadline - ns_now() >= 2 * RECV_SLICE_NS) {
+        if (mcm_socket_may_block(deadline == NS_NEVER ? 0 : ns_now(), deadline)) {
             receive_some(fd, conn, 0);
             continue;
         }
@@ -210,4 +265,19 @@ void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
         if (conn->first != NULL)
             receive_some(fd, conn, MSG_DONTWAIT);
     }
+}
+
+bool mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable)
+{
+    char spill[PUMP_SIZE];
+    if (conn->stream != NULL)
+        return mcm_stream_pump(conn->stream, conn);
+    while (conn->unsent != NULL && send_some(fd, conn))
+        continue;
+    for (int i = 0; readable && i < PUMP_READS_MAX && conn->first != NULL; i++) {
+        ssize_t got = receive_with(fd, conn, MSG_DONTWAIT, spill, sizeof(spill));
+        end_receive(conn, got);
+        readable = got >= (ssize_t)sizeof(spill);
+    }
+    return conn->unsent != NULL;
 }

@@ -16,7 +16,7 @@
 #include "mcmeta/conn.h"
 
 #define MCM_PORT_DEFAULT "11211"
-#define MCM_ADDRESSES_MAX 4
+#define MCM_ADDRESSES_MAX 8
 
 struct mcm_address {
     struct sockaddr_storage sockets[MCM_ADDRESSES_MAX];
@@ -33,6 +33,14 @@ bool mcm_address_is_valid(const char *text);
  */
 void mcm_address_resolve(struct mcm_address *address, const char *text);
 
+#define MCM_HOST_SIZE 256
+
+/* Whether a valid address has a host name, which may come to mean other addresses. */
+bool mcm_address_is_name(const char *text);
+
+/* The host in a valid address; the path of a unix socket. */
+void mcm_address_host(const char *text, char host[MCM_HOST_SIZE]);
+
 /* A socket for address `index`, not connected; -1 with errno. */
 int mcm_socket_new(const struct mcm_address *address, unsigned index);
 
@@ -43,10 +51,32 @@ int mcm_socket_new(const struct mcm_address *address, unsigned index);
 enum mcm_outcome mcm_socket_connect(int fd, const struct mcm_address *address, unsigned index,
                                     mcm_ns deadline, const atomic_int *stop, int *sys_errno);
 
+/* TCP gives up on a connection when data it sent stays unconfirmed for `span`; 0: the system's. */
+void mcm_socket_limit_unacked(int fd, mcm_ns span);
+
+/* 0 when the connect() that made the socket writable succeeded, else its errno. */
+int mcm_socket_connect_error(int fd);
+
+/* The outcome of a connect that failed with `error`. */
+enum mcm_outcome mcm_socket_connect_outcome(int error);
+
 /* Whether an idle connection is still open and silent. Bytes nobody asked for count as dead. */
 bool mcm_socket_is_quiet(int fd);
 
 /* Sends and receives until every operation of `conn` is done, at the latest at `deadline`. */
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline);
+
+/* Sends what the kernel takes, and receives what is there when `readable`; does not wait. Whether
+ * the socket must become writable to go on. */
+bool mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable);
+/* Whether a blocking recv() may be used: it returns one slice later at the latest, before `until`,
+ * and this thread has no token to watch. */
+bool mcm_socket_may_block(mcm_ns now, mcm_ns until);
+
+/*
+ * Waits until the socket is readable, or writable when `writes`, at the latest until `until`. 1; 0
+ * when the time passed; -1 with errno, ECANCELED when the token of this thread was fired.
+ */
+int mcm_socket_wait(int fd, bool writes, mcm_ns until);
 
 #endif

@@ -65,9 +65,10 @@ static bool answers(const struct memcached *server)
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     char answer[8] = "";
     bool ok = connect(fd, is_unix ? (struct sockaddr *)&un : (struct sockaddr *)&in,
-                      is_unix ? sizeof(un) : sizeof(in)) == 0 &&
-              send(fd, "mn\r\n", 4, MSG_NOSIGNAL) == 4 && recv(fd, answer, 4, MSG_WAITALL) == 4 &&
-              strcmp(answer, "MN\r\n") == 0;
+                      is_unix ? sizeof(un) : sizeof(in)) == 0;
+    if (server->options[0] == NULL)
+        ok = ok && send(fd, "mn\r\n", 4, MSG_NOSIGNAL) == 4 &&
+             recv(fd, answer, 4, MSG_WAITALL) == 4 && strcmp(answer, "MN\r\n") == 0;
     close(fd);
     return ok;
 }
@@ -80,7 +81,7 @@ static void run_server(const struct memcached *server, pid_t parent)
     char port[16];
     snprintf(port, sizeof(port), "%d", server->port);
     const char *user = getuid() == 0 ? "root" : NULL;
-    const char *arguments[16] = {"memcached", "-m", "64", "-t", "2"};
+    const char *arguments[24] = {"memcached", "-m", "64", "-t", "2"};
     int count = 5;
     const char *tcp[] = {"-l", "127.0.0.1", "-p", port, "-U", "0"};
     const char *unix_socket[] = {"-s", server->path};
@@ -91,6 +92,8 @@ static void run_server(const struct memcached *server, pid_t parent)
         arguments[count++] = "-u";
         arguments[count++] = user;
     }
+    for (int i = 0; i < 8 && server->options[i] != NULL; i++)
+        arguments[count++] = server->options[i];
     execvp("memcached", (char *const *)arguments);
     _exit(127);
 }
@@ -118,10 +121,17 @@ bool memcached_restart(struct memcached *server)
 
 bool memcached_start(struct memcached *server)
 {
+    return memcached_start_with(server, (char *const[]){NULL});
+}
+
+bool memcached_start_with(struct memcached *server, char *const *options)
+{
     /* Another program may take the port between the look and the start. */
     for (int i = 0; i < 10; i++) {
         memset(server, 0, sizeof(*server));
         server->port = find_free_port();
+        for (int k = 0; k < 7 && options[k] != NULL; k++)
+            server->options[k] = options[k];
         snprintf(server->address, sizeof(server->address), "127.0.0.1:%d", server->port);
         if (memcached_restart(server))
             return true;

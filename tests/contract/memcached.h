@@ -11,6 +11,7 @@ struct memcached {
     int port;
     char address[64]; /* "127.0.0.1:port", or "unix:/path" */
     char path[108];   /* of the unix socket, or "" */
+    char *options[8]; /* more arguments, ended by NULL; of memcached_start_with() */
 };
 
 /* Whether there is a memcached in PATH. */
@@ -21,6 +22,10 @@ bool memcached_start(struct memcached *server);
 
 /* Starts one on a unix socket. */
 bool memcached_start_unix(struct memcached *server);
+
+/* Starts one with more arguments (at most 7, which must live as long as it). It is ready when its
+ * port takes connections: it may not speak the plain protocol. */
+bool memcached_start_with(struct memcached *server, char *const *options);
 
 /* Starts it again at the same address, empty. */
 bool memcached_restart(struct memcached *server);
