@@ -61,7 +61,7 @@ static void expect_alike(const struct run *a, const struct run *b)
         const struct mcm_op *x = &a->ops[i], *y = &b->ops[i];
         if (x->outcome != y->outcome || x->value_size != y->value_size || x->number != y->number ||
             x->cas != y->cas || x->ttl != y->ttl || x->client_flags != y->client_flags ||
-            strcmp(x->text, y->text) != 0)
+            strcmp(x->error, y->error) != 0)
             abort();
         if (x->outcome == MCM_OK && memcmp(a->buffers[i], b->buffers[i], BUFFER_SIZE) != 0)
             abort();

@@ -83,6 +83,14 @@ enum mcm_mode {
 
 #define MCM_LANES_MAX 64
 
+/* Which keys a client takes. Keys are checked before anything is sent, always. */
+enum mcm_key_rule {
+    MCM_KEYS_DEFAULT,      /* 1 to 250 bytes without control characters, space and DEL */
+    MCM_KEYS_STRICT_ASCII, /* of these, only bytes below 0x80 */
+    MCM_KEYS_LENIENT,      /* all but NUL, tab, CR, LF and space */
+    MCM_KEYS_AUTO_BASE64   /* as the default; other keys of up to 186 bytes are sent as base64 */
+};
+
 /*
  * What happens to a call when its server is down: its breaker is open, or no connection could be
  * made. A connection that is lost later never counts, since the request may have had an effect.
@@ -144,7 +152,9 @@ struct mcm_client_config {
     const struct mcm_tls_config *tls; /* NULL = plain; copied */
     const char *user, *password;      /* of servers that want them (memcached -Y), or NULL */
     size_t value_size_max; /* larger values are not sent: a server drops the old item too */
-    bool verify;           /* token in each request, checked in the answer */
+    enum mcm_key_rule keys;
+    bool allow_flush; /* mcm_flush() may be used */
+    bool verify;      /* token in each request, checked in the answer */
 
     const struct mcm_breaker_settings *breaker; /* NULL = none; copied */
     mcm_breaker_event_fn on_breaker;            /* or NULL */
@@ -193,6 +203,12 @@ struct mcm_result {
     uint64_t number;               /* of increments */
     uint64_t cas;                  /* of the item after the call, 0 when the server was not asked */
     uint32_t client_flags;         /* stored with the item */
+    int64_t ttl_s;                 /* seconds left, -1 = never expires; 0 when not asked */
+    uint64_t last_access_s;        /* seconds since the access before this; 0 when not asked */
+    bool hit_before;               /* fetched before this call; false when not asked */
+    bool won;                      /* this caller is to make the value anew (W) */
+    bool stale;                    /* the value was invalidated (X) */
+    bool taken;                    /* somebody else was told to make the value anew (Z) */
     unsigned server;               /* index of the server the key belongs to */
     int sys_errno;                 /* of the system call that failed, or 0 */
     enum mcm_outcome home_outcome; /* when on_failure took over: how the key's own server failed;
@@ -293,6 +309,19 @@ MCM_API size_t mcm_client_server_count(const struct mcm_client *client);
 /* Name of server `index`, until the list of servers changes. NULL when there is none. */
 MCM_API const char *mcm_client_server_name(const struct mcm_client *client, unsigned index);
 
+/* Kinds of operations in statistics. */
+enum mcm_operation {
+    MCM_OPERATION_GET,
+    MCM_OPERATION_STORE,
+    MCM_OPERATION_DELETE,
+    MCM_OPERATION_ARITHMETIC,
+    MCM_OPERATION_OTHER, /* version, stats, flush, raw no-ops */
+    MCM_OPERATION_COUNT
+};
+
+/* "get", "store", "delete", "arithmetic", "other". */
+MCM_API const char *mcm_operation_name(enum mcm_operation operation);
+
 /* The state of one server at one moment, taken under its lock: the numbers fit together. */
 struct mcm_server_stats {
     size_t size; /* set by the caller to sizeof(struct mcm_server_stats) */
@@ -314,7 +343,14 @@ struct mcm_server_stats {
     uint64_t breaker_opened;   /* times it opened */
     uint64_t breaker_rejected; /* calls it kept back */
 
-    /* Calls that ended so; those refused for their arguments are not counted. */
+    /* Traffic of calls and batches; a key of a batch counts as one operation. Reads are the
+     * fetches that were answered: hits and misses. */
+    uint64_t operations[MCM_OPERATION_COUNT];
+    uint64_t hits, misses;
+    uint64_t bytes_sent, bytes_received; /* of values; lines are not counted */
+
+    /* Calls that ended so; those refused for their arguments are not counted. A batch is one call
+     * for each server it concerns. */
     uint64_t outcomes[MCM_OUTCOME_COUNT];
 };
 

@@ -67,6 +67,8 @@ enum mcm_count {
     X(E_KEY, "key_invalid", CALLER, EXCLUDED, "the key is empty, too long or has a bad byte")      \
     X(E_ARG, "arg_invalid", CALLER, EXCLUDED, "an argument of the call is not valid")              \
     X(E_TOO_BIG, "too_big", CALLER, EXCLUDED, "the value exceeds the configured limit")            \
+    X(E_UNSUPPORTED, "unsupported", CALLER, EXCLUDED,                                              \
+      "the server's version lacks what the call needs")                                            \
     X(E_BUFFER, "buffer_too_small", CALLER, SUCCESS, "the value does not fit the caller's buffer") \
     X(E_TIMEOUT_POOL, "timeout_pool", LOCAL, EXCLUDED,                                             \
       "the deadline passed before a connection was free")                                          \

@@ -423,6 +423,7 @@ void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease)
     struct mcm_link *link = lease->link;
     link->used = true;
     lease->stopped = link->stopped;
+    mcm_traffic_add(&backend->traffic, &lease->traffic);
     bool keep = mcm_conn_is_reusable(&link->conn) && !link->stopped;
     locked_release(backend, lease->slot, keep ? MCM_POOL_KEEP : MCM_POOL_DESTROY_BROKEN);
     pthread_mutex_unlock(&backend->lock);
@@ -567,16 +568,31 @@ static void copy_pool_stats(struct mcm_server_stats *stats, const struct mcm_poo
         stats->destroyed += pool->destroyed[i];
 }
 
+static void copy_traffic(struct mcm_server_stats *stats, const struct mcm_traffic *traffic)
+{
+    for (int i = 0; i < MCM_OPERATION_COUNT; i++)
+        stats->operations[i] = traffic->operations[i];
+    stats->hits = traffic->hits;
+    stats->misses = traffic->misses;
+    stats->bytes_sent = traffic->bytes_sent;
+    stats->bytes_received = traffic->bytes_received;
+}
+
 void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *stats)
 {
     struct mcm_pool_stats pool;
     struct mcm_breaker_stats breaker = {.state = MCM_BREAKER_CLOSED};
+    struct mcm_traffic traffic = {0};
+    if (backend->lane_count > 0)
+        mcm_shared_traffic(backend, &traffic);
     pthread_mutex_lock(&backend->lock);
     mcm_pool_stats_get(backend->pool, &pool);
+    mcm_traffic_add(&traffic, &backend->traffic);
     if (backend->breaker != NULL)
         mcm_breaker_stats_get(backend->breaker, ns_now(), &breaker);
     pthread_mutex_unlock(&backend->lock);
     copy_pool_stats(stats, &pool);
+    copy_traffic(stats, &traffic);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
     stats->has_breaker = backend->breaker != NULL;

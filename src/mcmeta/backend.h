@@ -16,6 +16,7 @@
 #include "base/rng.h"
 #include "mcmeta/pool.h"
 #include "mcmeta/socket.h"
+#include "mcmeta/traffic.h"
 #include "mcmeta/stream.h"
 
 /* What calls in progress must do; one for all servers of a client. */
@@ -84,18 +85,23 @@ struct mcm_backend {
     struct mcm_shared *lanes; /* NULL: exclusive connections only */
     unsigned lane_count;
 
+    struct mcm_traffic traffic; /* of exclusive connections */
+    atomic_uint capabilities;   /* enum mcm_capability, and whether they are known */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
     atomic_uint_least64_t health_failures;
 };
 
+#define MCM_CAPABILITIES_KNOWN (1u << 31)
+
 /* A connection in the hands of a call. */
 struct mcm_lease {
     struct mcm_pool_slot *slot;
     struct mcm_link *link;
-    mcm_ns waited_ns; /* sum over all acquires of the call */
-    int sys_errno;    /* of a failed acquire */
-    bool stopped;     /* the call was woken to stop */
+    mcm_ns waited_ns;           /* sum over all acquires of the call */
+    int sys_errno;              /* of a failed acquire */
+    bool stopped;               /* the call was woken to stop */
+    struct mcm_traffic traffic; /* what went over it, counted when it is given back */
 };
 
 /* 0, or -1 when memory is short; nothing is left behind then. The address must be valid. */

@@ -10,7 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <mcmeta/commands.h>
+
 #include "base/time.h"
+#include "mcmeta/classic.h"
 #include "mcmeta/shared.h"
 
 void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
@@ -36,11 +39,17 @@ void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op)
     result->sent = result->sent || op->bytes_sent > 0;
     if (op->outcome == MCM_OK && op->wants_value && op->command == MCM_COMMAND_GET)
         result->value = (struct mcm_slice){.data = op->buffer, .size = (size_t)op->value_size};
-    result->value_size = (size_t)op->value_size;
+    result->value_size = (size_t)(op->value_size > 0 ? op->value_size : op->item_size);
     result->number = op->number;
     result->cas = op->cas;
     result->client_flags = op->client_flags;
-    memcpy(result->text, op->text, sizeof(result->text));
+    result->ttl_s = op->ttl;
+    result->last_access_s = op->last_access;
+    result->hit_before = op->hit_before;
+    result->won = op->won;
+    result->stale = op->stale;
+    result->taken = op->taken;
+    memcpy(result->text, op->error, sizeof(result->text));
 }
 
 /* How one attempt on one connection ended. */
@@ -53,8 +62,8 @@ struct attempt {
 static bool takes_lane(const struct mcm_client *client, const struct mcm_backend *backend,
                        const struct mcm_op *op)
 {
-    return backend->lane_count > 0 && op->value.size <= client->lane_store_max &&
-           op->buffer_size <= client->lane_fetch_max;
+    return backend->lane_count > 0 && op->text == NULL &&
+           op->value.size <= client->lane_store_max && op->buffer_size <= client->lane_fetch_max;
 }
 
 /* One attempt on a shared connection. */
@@ -90,6 +99,7 @@ static struct attempt attempt_call(struct mcm_client *client, struct mcm_backend
     mcm_conn_submit(&lease.link->conn, op, request);
     mcm_socket_exchange(lease.link->fd, &lease.link->conn, deadline);
     mcm_conn_next_done(&lease.link->conn);
+    mcm_traffic_count(&lease.traffic, op);
     mcm_backend_release(backend, &lease);
     mcm_result_copy_answer(result, op);
     attempt.outcome = op->outcome;
@@ -127,6 +137,7 @@ static enum mcm_outcome run_call(struct mcm_client *client, struct mcm_backend *
 struct route {
     struct mcm_client *client;
     const struct mcm_topology *topology;
+    struct mcm_slice key; /* as the caller knows it: keys belong to servers by these bytes */
     void *buffer;
     size_t buffer_size;
     mcm_ns deadline;
@@ -189,9 +200,8 @@ static enum mcm_outcome call_next(const struct route *route, const struct mcm_re
 {
     size_t choices[CHOICES_MAX];
     size_t wanted = route->client->failure_choices;
-    size_t count =
-        mcm_selector_rank(route->topology->selector, request->key.data, request->key.size, choices,
-                          wanted < CHOICES_MAX ? wanted : CHOICES_MAX);
+    size_t count = mcm_selector_rank(route->topology->selector, route->key.data, route->key.size,
+                                     choices, wanted < CHOICES_MAX ? wanted : CHOICES_MAX);
     enum mcm_outcome outcome = result->home_outcome;
     for (size_t i = 1; i < count && is_down(outcome); i++) {
         result->server = (unsigned)choices[i];
@@ -204,7 +214,7 @@ static enum mcm_outcome call_gutter(const struct route *route, const struct mcm_
                                     struct mcm_result *result)
 {
     const struct mcm_topology *gutter = route->client->gutter;
-    size_t index = mcm_selector_pick(gutter->selector, request->key.data, request->key.size);
+    size_t index = mcm_selector_pick(gutter->selector, route->key.data, route->key.size);
     if (index == MCM_SELECTOR_NONE)
         return result->home_outcome;
     result->server = route->topology->count + (unsigned)index;
@@ -227,16 +237,55 @@ static enum mcm_outcome call_elsewhere(const struct route *route, const struct m
     return result->home_outcome;
 }
 
+/* The features that older servers refuse or, worse, ignore. */
+static unsigned needed_capabilities(const struct mcm_request *request)
+{
+    unsigned needed = 0;
+    if (request->flags & MCM_REQUEST_NEW_CAS)
+        needed |= MCM_CAN_NEW_CAS;
+    if (request->flags & MCM_REQUEST_DROP_VALUE)
+        needed |= MCM_CAN_DROP_VALUE;
+    if (request->command == MCM_COMMAND_GET && request->flags & MCM_REQUEST_COMPARE)
+        needed |= MCM_CAN_GET_UNLESS;
+    if (request->command == MCM_COMMAND_SET && request->flags & MCM_REQUEST_VIVIFY)
+        needed |= MCM_CAN_APPEND_VIVIFY;
+    return needed;
+}
+
+/* Asks for the version the first time somebody needs to know it. */
+static enum mcm_outcome check_capabilities(const struct route *route, struct mcm_backend *backend,
+                                           unsigned needed, struct mcm_result *result)
+{
+    char version[MCM_VERSION_SIZE] = "";
+    struct mcm_classic_line reader;
+    struct mcm_request request = {
+        .command = MCM_COMMAND_TEXT, .key = mcm_slice_of_string("version"), .text = &reader.text};
+    unsigned known = atomic_load(&backend->capabilities);
+    if (!(known & MCM_CAPABILITIES_KNOWN)) {
+        mcm_classic_line_init(&reader, "VERSION");
+        reader.copy = version;
+        enum mcm_outcome outcome = guarded_call(route, backend, &request, result);
+        if (outcome != MCM_OK)
+            return outcome;
+        known = MCM_CAPABILITIES_KNOWN | mcm_version_capabilities(version);
+        atomic_store(&backend->capabilities, known);
+    }
+    return (known & needed) == needed ? MCM_OK : MCM_E_UNSUPPORTED;
+}
+
 static enum mcm_outcome routed_call(const struct route *route, const struct mcm_request *request,
                                     struct mcm_result *result)
 {
-    size_t index =
-        mcm_selector_pick(route->topology->selector, request->key.data, request->key.size);
+    size_t index = mcm_selector_pick(route->topology->selector, route->key.data, route->key.size);
     if (index == MCM_SELECTOR_NONE)
         return MCM_E_ARG;
     result->server = (unsigned)index;
+    struct mcm_backend *backend = route->topology->backends[index];
+    unsigned needed = needed_capabilities(request);
     enum mcm_outcome outcome =
-        guarded_call(route, route->topology->backends[index], request, result);
+        needed != 0 ? check_capabilities(route, backend, needed, result) : MCM_OK;
+    if (outcome == MCM_OK)
+        outcome = guarded_call(route, backend, request, result);
     if (!is_down(outcome))
         return outcome;
     result->home_outcome = outcome;
@@ -248,21 +297,28 @@ static void clear_result(struct mcm_result *result)
     *result = (struct mcm_result){.outcome = MCM_OK};
 }
 
-static enum mcm_outcome call(struct mcm_client *client, const struct mcm_request *request,
-                             void *buffer, size_t buffer_size, mcm_ns deadline,
-                             struct mcm_result *result)
+enum mcm_outcome mcm_result_refuse(struct mcm_result *result, enum mcm_outcome outcome)
 {
     clear_result(result);
-    if (!mcm_key_is_valid(request->key)) {
-        result->outcome = MCM_E_KEY;
-        return result->outcome;
-    }
-    if (mcm_client_is_forked(client)) {
-        result->outcome = MCM_E_FORKED;
-        return result->outcome;
-    }
+    result->outcome = outcome;
+    return outcome;
+}
+
+enum mcm_outcome mcm_client_call(struct mcm_client *client, struct mcm_request *request,
+                                 void *buffer, size_t buffer_size, mcm_ns deadline,
+                                 struct mcm_result *result)
+{
+    struct mcm_wire_key wire;
+    clear_result(result);
+    if (!mcm_key_prepare(client->keys, request->key, &wire))
+        return mcm_result_refuse(result, MCM_E_KEY);
+    if (mcm_client_is_forked(client))
+        return mcm_result_refuse(result, MCM_E_FORKED);
     unsigned phase = mcm_client_enter(client);
-    struct route route = {client, atomic_load(&client->topology), buffer, buffer_size, deadline};
+    struct route route = {
+        client, atomic_load(&client->topology), request->key, buffer, buffer_size, deadline};
+    request->key = wire.key;
+    request->flags |= wire.base64 ? MCM_REQUEST_BASE64 : 0;
     if (atomic_load(&client->closing))
         result->outcome = MCM_E_SHUTDOWN;
     else
@@ -271,30 +327,47 @@ static enum mcm_outcome call(struct mcm_client *client, const struct mcm_request
     return result->outcome;
 }
 
+enum mcm_outcome mcm_client_call_server(struct mcm_client *client, unsigned index,
+                                        const struct mcm_request *request, mcm_ns deadline,
+                                        struct mcm_result *result)
+{
+    clear_result(result);
+    if (mcm_client_is_forked(client))
+        return mcm_result_refuse(result, MCM_E_FORKED);
+    unsigned phase = mcm_client_enter(client);
+    struct route route = {
+        .client = client, .topology = atomic_load(&client->topology), .deadline = deadline};
+    struct mcm_backend *backend = mcm_client_backend(client, index);
+    result->server = index;
+    if (backend == NULL || atomic_load(&client->closing))
+        result->outcome = backend == NULL ? MCM_E_ARG : MCM_E_SHUTDOWN;
+    else
+        result->outcome = guarded_call(&route, backend, request, result);
+    mcm_client_leave(client, phase);
+    return result->outcome;
+}
+
 enum mcm_outcome mcm_get(struct mcm_client *client, struct mcm_slice key, void *buffer,
                          size_t buffer_size, mcm_ns deadline, struct mcm_result *result)
 {
     struct mcm_request request = mcm_request_get(key);
-    return call(client, &request, buffer, buffer_size, deadline, result);
+    return mcm_client_call(client, &request, buffer, buffer_size, deadline, result);
 }
 
 enum mcm_outcome mcm_set(struct mcm_client *client, struct mcm_slice key, struct mcm_slice value,
                          uint32_t ttl, mcm_ns deadline, struct mcm_result *result)
 {
     struct mcm_request request = mcm_request_set(key, value, ttl);
-    if (value.size > client->value_size_max || ttl > INT32_MAX) {
-        clear_result(result);
-        result->outcome = ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG;
-        return result->outcome;
-    }
-    return call(client, &request, NULL, 0, deadline, result);
+    if (value.size > client->value_size_max || ttl > INT32_MAX)
+        return mcm_result_refuse(result, ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
 enum mcm_outcome mcm_delete(struct mcm_client *client, struct mcm_slice key, mcm_ns deadline,
                             struct mcm_result *result)
 {
     struct mcm_request request = {.command = MCM_COMMAND_DELETE, .key = key};
-    return call(client, &request, NULL, 0, deadline, result);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
 enum mcm_outcome mcm_increment(struct mcm_client *client, struct mcm_slice key,
@@ -302,10 +375,7 @@ enum mcm_outcome mcm_increment(struct mcm_client *client, struct mcm_slice key,
                                struct mcm_result *result)
 {
     struct mcm_request request = mcm_request_increment(key, change);
-    if (change->ttl > INT32_MAX) {
-        clear_result(result);
-        result->outcome = MCM_E_ARG;
-        return result->outcome;
-    }
-    return call(client, &request, NULL, 0, deadline, result);
+    if (change->ttl > INT32_MAX)
+        return mcm_result_refuse(result, MCM_E_ARG);
+    return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }

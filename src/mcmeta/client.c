@@ -63,6 +63,8 @@ static int check_config(const struct mcm_client_config *config, char *error, siz
     if (config->size != sizeof(*config))
         return mcm_refuse(error, error_size,
                           "the configuration does not start from MCM_CLIENT_CONFIG_DEFAULT");
+    if ((unsigned)config->keys > MCM_KEYS_AUTO_BASE64)
+        return mcm_refuse(error, error_size, "the rule for keys is unknown");
     if (config->connections_max == 0)
         return mcm_refuse(error, error_size, "connections_max must be at least 1");
     if (config->value_size_max > MCM_RESPONSE_VALUE_MAX)
@@ -179,6 +181,8 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
     }
     client->value_size_max = config->value_size_max;
     client->idle_check = config->idle_check;
+    client->keys = config->keys;
+    client->allow_flush = config->allow_flush;
     client->lane_store_max = config->lane_store_max;
     client->lane_fetch_max = config->lane_fetch_max;
     client->health_timeout =

@@ -40,8 +40,16 @@ void mcm_op_init(struct mcm_op *op, const struct mcm_request *request, void *buf
     op->next = NULL;
     op->owner = NULL;
     op->command = request->command;
-    op->wants_value = request->flags & MCM_REQUEST_VALUE;
-    op->value = request->command == MCM_COMMAND_SET ? request->value : (struct mcm_slice){0};
+    op->wants_value = (request->flags & MCM_REQUEST_VALUE) || mcm_tokens_have(request->tokens, 'v');
+    op->may_omit_value =
+        request->raw || (op->command == MCM_COMMAND_GET && request->flags & MCM_REQUEST_COMPARE);
+    op->has_block = request->command == MCM_COMMAND_SET ||
+                    (request->command == MCM_COMMAND_TEXT && request->value.size > 0);
+    op->raw = request->raw;
+    op->quiet = request->flags & MCM_REQUEST_QUIET;
+    op->reserve = NULL;
+    op->text = request->text;
+    op->value = op->has_block ? request->value : (struct mcm_slice){0};
     op->buffer = request->command == MCM_COMMAND_ARITH ? op->digits : buffer;
     op->buffer_size = request->command == MCM_COMMAND_ARITH ? sizeof(op->digits) : buffer_size;
     op->line_size = 0;
@@ -55,16 +63,23 @@ void mcm_op_init(struct mcm_op *op, const struct mcm_request *request, void *buf
     op->cas = 0;
     op->client_flags = 0;
     op->ttl = 0;
-    op->text[0] = '\0';
+    op->item_size = 0;
+    op->last_access = 0;
+    op->hit_before = false;
+    op->won = false;
+    op->stale = false;
+    op->taken = false;
+    op->error[0] = '\0';
 }
 
 void mcm_conn_submit(struct mcm_conn *conn, struct mcm_op *op, const struct mcm_request *request)
 {
     assert(!conn->broken && op->outcome == MCM_OUTCOME_COUNT);
     mcm_opaque_format(conn->sequence++, op->opaque);
-    op->line_size = mcm_request_encode(request, conn->verify ? op->opaque : NULL, op->line);
+    op->line_size =
+        mcm_request_encode(request, conn->verify || op->quiet ? op->opaque : NULL, op->line);
     op->bytes_total = op->line_size;
-    if (op->command == MCM_COMMAND_SET)
+    if (op->has_block)
         op->bytes_total += op->value.size + 2;
     if (conn->last != NULL)
         conn->last->next = op;
@@ -98,7 +113,7 @@ unsigned mcm_conn_want_write(const struct mcm_conn *conn, struct iovec *pieces, 
     for (const struct mcm_op *op = conn->unsent; op != NULL && count < max; op = op->next) {
         size_t skip = op->bytes_sent;
         count = add_piece(pieces, count, max, &skip, op->line, op->line_size);
-        if (op->command == MCM_COMMAND_SET) {
+        if (op->has_block) {
             count = add_piece(pieces, count, max, &skip, op->value.data, op->value.size);
             count = add_piece(pieces, count, max, &skip, "\r\n", 2);
         }
@@ -173,6 +188,11 @@ static void end_answer(struct mcm_conn *conn, enum mcm_outcome outcome)
 static void end_value(struct mcm_conn *conn)
 {
     struct mcm_op *op = conn->first;
+    if (op->text != NULL) {
+        conn->phase = MCM_CONN_LINE;
+        op->text->on_value(op->text, op);
+        return;
+    }
     if (op->value_size > op->buffer_size && op->command != MCM_COMMAND_ARITH) {
         end_answer(conn, MCM_E_BUFFER);
         return;
@@ -195,26 +215,32 @@ static void end_error_line(struct mcm_conn *conn, const struct mcm_response *res
     struct mcm_op *op = conn->first;
     bool keep = op->bytes_sent == op->bytes_total;
     enum mcm_outcome outcome = MCM_E_SERVER;
-    memcpy(op->text, response->text, sizeof(op->text));
+    memcpy(op->error, response->text, sizeof(op->error));
     if (response->status == MCM_STATUS_CLIENT_ERROR) {
         /* After a refused store some servers execute the data block as commands. */
         outcome = MCM_E_CLIENT;
-        keep = keep && op->command != MCM_COMMAND_SET;
+        keep = keep && op->command != MCM_COMMAND_SET && !op->raw;
     } else if (response->status == MCM_STATUS_ERROR) {
         /* Not from a request of ours: "ERROR Too many open connections", or not a memcached. */
         keep = false;
-    } else if (strstr(op->text, "too large") != NULL) {
+    } else if (strstr(op->error, "too large") != NULL) {
         outcome = MCM_E_REJECTED;
     }
-    end_answer(conn, outcome);
+    if (op->quiet) {
+        conn->run_outcome = outcome;
+        memcpy(conn->run_text, op->error, sizeof(conn->run_text));
+        mcm_reader_reset(&conn->reader);
+    } else {
+        end_answer(conn, outcome);
+    }
     if (!keep)
-        mcm_conn_fail(conn, MCM_E_PROTOCOL, 0);
+        mcm_conn_fail(conn, op->quiet ? outcome : MCM_E_PROTOCOL, 0);
 }
 
 static bool has_right_token(const struct mcm_conn *conn, const struct mcm_op *op,
                             const struct mcm_response *response)
 {
-    if (!conn->verify || op->command == MCM_COMMAND_NOOP)
+    if (!(conn->verify || op->quiet) || op->command == MCM_COMMAND_NOOP)
         return true;
     return response->opaque_size == MCM_OPAQUE_SIZE &&
            memcmp(response->opaque, op->opaque, MCM_OPAQUE_SIZE) == 0;
@@ -226,35 +252,93 @@ static enum mcm_outcome judge_answer(const struct mcm_conn *conn, const struct m
     enum mcm_outcome outcome = answers[op->command][response->status];
     if (op->bytes_sent < op->bytes_total || !has_right_token(conn, op, response))
         return NOT_AN_ANSWER;
-    if (outcome == MCM_OK && op->wants_value != (response->status == MCM_STATUS_VA))
+    bool has_value = response->status == MCM_STATUS_VA;
+    if (outcome == MCM_OK && op->wants_value != has_value && !(op->may_omit_value && !has_value))
         return NOT_AN_ANSWER;
     return outcome;
 }
 
-static void end_line(struct mcm_conn *conn)
+/* The first operation kept silence, which was its answer. */
+static void finish_silent(struct mcm_conn *conn)
 {
     struct mcm_op *op = conn->first;
+    enum mcm_outcome outcome = op->command == MCM_COMMAND_GET ? MCM_MISS : MCM_OK;
+    if (conn->run_outcome != MCM_OK) {
+        outcome = conn->run_outcome;
+        memcpy(op->error, conn->run_text, sizeof(op->error));
+    }
+    finish_first(conn, outcome);
+}
+
+static bool is_meant(const struct mcm_conn *conn, const struct mcm_op *op,
+                     const struct mcm_response *response)
+{
+    if (op->bytes_sent < op->bytes_total)
+        return false;
+    if (op->command == MCM_COMMAND_NOOP)
+        return response->status == MCM_STATUS_MN;
+    return response->status != MCM_STATUS_MN && has_right_token(conn, op, response);
+}
+
+/* All quiet operations before the one that the answer is for are done. When it is for none, it is
+ * left to judge_answer() to say so. */
+static void skip_silent(struct mcm_conn *conn, const struct mcm_response *response)
+{
+    struct mcm_op *op = conn->first;
+    while (op != NULL && op->quiet && !is_meant(conn, op, response))
+        op = op->next;
+    if (op == NULL || !is_meant(conn, op, response))
+        return;
+    while (conn->first != op)
+        finish_silent(conn);
+    if (!op->quiet)
+        conn->run_outcome = MCM_OK;
+}
+
+static void copy_flags(struct mcm_op *op, const struct mcm_response *response)
+{
+    op->cas = response->cas;
+    op->client_flags = response->client_flags;
+    op->ttl = response->ttl;
+    op->item_size = response->item_size;
+    op->last_access = response->last_access;
+    op->hit_before = response->hit_before;
+    op->won = response->seen & MCM_RESPONSE_SEEN('W');
+    op->stale = response->seen & MCM_RESPONSE_SEEN('X');
+    op->taken = response->seen & MCM_RESPONSE_SEEN('Z');
+}
+
+static void begin_value(struct mcm_conn *conn)
+{
+    conn->value_got = 0;
+    conn->value_end_size = 0;
+    conn->phase = conn->first->value_size > 0 ? MCM_CONN_VALUE : MCM_CONN_VALUE_END;
+}
+
+static void end_line(struct mcm_conn *conn)
+{
     const struct mcm_response *response = &conn->reader.response;
     if (response->status >= MCM_STATUS_ERROR) {
         end_error_line(conn, response);
         return;
     }
+    if (conn->first->quiet)
+        skip_silent(conn, response);
+    struct mcm_op *op = conn->first;
     enum mcm_outcome outcome = judge_answer(conn, op, response);
     if (outcome == NOT_AN_ANSWER) {
         mcm_conn_fail(conn, MCM_E_PROTOCOL, 0);
         return;
     }
-    op->cas = response->cas;
-    op->client_flags = response->client_flags;
-    op->ttl = response->ttl;
+    copy_flags(op, response);
     if (response->status != MCM_STATUS_VA) {
         end_answer(conn, outcome);
         return;
     }
     op->value_size = response->value_size;
-    conn->value_got = 0;
-    conn->value_end_size = 0;
-    conn->phase = op->value_size > 0 ? MCM_CONN_VALUE : MCM_CONN_VALUE_END;
+    if (op->reserve != NULL)
+        op->reserve(op);
+    begin_value(conn);
 }
 
 /* Whether the value in progress is kept, or counted and dropped because it does not fit. */
@@ -270,9 +354,60 @@ static void value_arrived(struct mcm_conn *conn, size_t size)
         conn->phase = MCM_CONN_VALUE_END;
 }
 
+static bool is_error_line(const char *line)
+{
+    return strncmp(line, "ERROR", 5) == 0 || strncmp(line, "CLIENT_ERROR", 12) == 0 ||
+           strncmp(line, "SERVER_ERROR", 12) == 0;
+}
+
+/* A line of a classic answer is complete. */
+static void end_text_line(struct mcm_conn *conn, char *line)
+{
+    struct mcm_op *op = conn->first;
+    size_t used;
+    if (op->bytes_sent == op->bytes_total && !is_error_line(line)) {
+        switch (op->text->on_line(op->text, op, line)) {
+        case MCM_TEXT_LINE: return;
+        case MCM_TEXT_VALUE: begin_value(conn); return;
+        case MCM_TEXT_DONE: end_answer(conn, op->text->outcome); return;
+        case MCM_TEXT_BAD: break;
+        }
+    } else if (mcm_reader_feed(&conn->reader, line, strlen(line), &used) == MCM_READER_MORE &&
+               mcm_reader_feed(&conn->reader, "\n", 1, &used) == MCM_READER_DONE &&
+               conn->reader.response.status >= MCM_STATUS_ERROR) {
+        end_error_line(conn, &conn->reader.response);
+        return;
+    }
+    mcm_conn_fail(conn, MCM_E_PROTOCOL, 0);
+}
+
+static size_t take_text(struct mcm_conn *conn, const char *data, size_t size)
+{
+    struct mcm_text *text = conn->first->text;
+    const char *end = memchr(data, '\n', size);
+    size_t part = end != NULL ? (size_t)(end - data) + 1 : size;
+    if (part > sizeof(text->line) - text->line_size) {
+        mcm_conn_fail(conn, MCM_E_PROTOCOL, 0);
+        return part;
+    }
+    memcpy(text->line + text->line_size, data, part);
+    text->line_size += part;
+    if (end == NULL)
+        return part;
+    size_t length = text->line_size - 1;
+    if (length > 0 && text->line[length - 1] == '\r')
+        length--;
+    text->line[length] = '\0';
+    text->line_size = 0;
+    end_text_line(conn, text->line);
+    return part;
+}
+
 static size_t take_line(struct mcm_conn *conn, const char *data, size_t size)
 {
     size_t used;
+    if (conn->first->text != NULL)
+        return take_text(conn, data, size);
     if (conn->reader.line_size == 0 && mcm_reader_take_line(&conn->reader, data, size, &used)) {
         end_line(conn);
         return used;

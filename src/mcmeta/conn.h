@@ -29,9 +29,22 @@ struct mcm_op {
 
     enum mcm_command command;
     bool wants_value;
+    bool may_omit_value; /* though it was asked for */
+    bool has_block;      /* `value` and CRLF follow the line */
+    bool raw;            /* the flags are the caller's: a refusal may have any reason */
+    /*
+     * The server says nothing when all is well. Such an operation always repeats its token, is
+     * followed by others like it and at last by mn, and is done when a later one is answered. An
+     * error line does not say whose it is, so it becomes the outcome of all that are left of the
+     * run.
+     */
+    bool quiet;
     struct mcm_slice value; /* to store; referenced until the operation is done */
     char *buffer;           /* where a fetched value goes; the caller's */
     size_t buffer_size;
+    /* Called when a value of `value_size` begins, to find a buffer for it; or NULL. */
+    void (*reserve)(struct mcm_op *op);
+    struct mcm_text *text; /* reader of the answer to a classic line; NULL for the meta protocol */
 
     size_t line_size;
     size_t bytes_sent; /* of line, value and CRLF; the kernel took so many */
@@ -47,10 +60,30 @@ struct mcm_op {
     uint64_t cas;
     uint32_t client_flags;
     int64_t ttl;
-    char text[MCM_TEXT_SIZE];
+    uint64_t item_size;
+    uint64_t last_access;
+    bool hit_before, won, stale, taken;
+    char error[MCM_TEXT_SIZE]; /* the line of the server that refused it */
 
     char digits[24]; /* the buffer of ma */
     char line[MCM_REQUEST_LINE_MAX];
+};
+
+/* Longest line of a classic answer. */
+#define MCM_TEXT_LINE_MAX 1024
+
+/* What follows a line of a classic answer. */
+enum mcm_text_next { MCM_TEXT_LINE, MCM_TEXT_VALUE, MCM_TEXT_DONE, MCM_TEXT_BAD };
+
+/* Reads the answer to a classic request, line by line. Error lines never come here. */
+struct mcm_text {
+    /* VALUE: it has set value_size, buffer and buffer_size of the op; DONE: and `outcome`. */
+    enum mcm_text_next (*on_line)(struct mcm_text *text, struct mcm_op *op, char *line);
+    /* The value is complete; or NULL. */
+    void (*on_value)(struct mcm_text *text, struct mcm_op *op);
+    enum mcm_outcome outcome;
+    size_t line_size;
+    char line[MCM_TEXT_LINE_MAX];
 };
 
 /* What the next received byte belongs to. */
@@ -71,6 +104,9 @@ struct mcm_conn {
     uint64_t value_got;      /* bytes of the value in progress */
     unsigned value_end_size; /* bytes of its CRLF */
     struct mcm_reader reader;
+
+    enum mcm_outcome run_outcome; /* of the quiet run, once an error line came; else MCM_OK */
+    char run_text[MCM_TEXT_SIZE];
 };
 
 /* `sequence` is where the opaque tokens begin: different for each connection, so that an answer

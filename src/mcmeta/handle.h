@@ -21,6 +21,8 @@ struct mcm_client {
     pthread_mutex_t retired_lock; /* retired */
     struct mcm_topology *retired; /* lists that calls may still be using */
     size_t value_size_max;
+    enum mcm_key_rule keys;
+    bool allow_flush;
     mcm_ns idle_check;
     size_t lane_store_max;
     size_t lane_fetch_max;
@@ -89,6 +91,19 @@ void mcm_client_report_transition(const struct mcm_client *client, unsigned serv
 
 /* Copies what a finished operation found out. */
 void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op);
+
+/* Fills *result with an outcome for which nothing was done, and returns it. */
+enum mcm_outcome mcm_result_refuse(struct mcm_result *result, enum mcm_outcome outcome);
+
+/* Runs a call on the server of request->key, which is checked and encoded here. */
+enum mcm_outcome mcm_client_call(struct mcm_client *client, struct mcm_request *request,
+                                 void *buffer, size_t buffer_size, mcm_ns deadline,
+                                 struct mcm_result *result);
+
+/* Runs a classic call on one server. */
+enum mcm_outcome mcm_client_call_server(struct mcm_client *client, unsigned index,
+                                        const struct mcm_request *request, mcm_ns deadline,
+                                        struct mcm_result *result);
 
 /* Starts the maintenance thread; 0 or -1. */
 int mcm_maintenance_start(struct mcm_client *client);

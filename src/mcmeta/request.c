@@ -9,7 +9,7 @@
 
 static const char command_words[MCM_COMMAND_COUNT][4] = {
     [MCM_COMMAND_GET] = "mg ",   [MCM_COMMAND_SET] = "ms ", [MCM_COMMAND_DELETE] = "md ",
-    [MCM_COMMAND_ARITH] = "ma ", [MCM_COMMAND_NOOP] = "mn",
+    [MCM_COMMAND_ARITH] = "ma ", [MCM_COMMAND_NOOP] = "mn", [MCM_COMMAND_TEXT] = "",
 };
 
 /* How the number behind a flag's letter is found. */
@@ -40,6 +40,17 @@ static const struct flag_form flag_forms[] = {
     {MCM_REQUEST_TELL_FLAGS, "f", TOKEN_NONE, 0},
     {MCM_REQUEST_TELL_CAS, "c", TOKEN_NONE, 0},
     {MCM_REQUEST_TELL_TTL, "t", TOKEN_NONE, 0},
+    {MCM_REQUEST_TELL_HIT, "h", TOKEN_NONE, 0},
+    {MCM_REQUEST_TELL_ACCESS, "l", TOKEN_NONE, 0},
+    {MCM_REQUEST_TELL_SIZE, "s", TOKEN_NONE, 0},
+    {MCM_REQUEST_TELL_KEY, "k", TOKEN_NONE, 0},
+    {MCM_REQUEST_BASE64, "b", TOKEN_NONE, 0},
+    {MCM_REQUEST_NO_BUMP, "u", TOKEN_NONE, 0},
+    {MCM_REQUEST_NEW_CAS, "E", TOKEN_U64, FIELD(new_cas)},
+    {MCM_REQUEST_RECACHE, "R", TOKEN_U32, FIELD(recache_ttl)},
+    {MCM_REQUEST_INVALIDATE, "I", TOKEN_NONE, 0},
+    {MCM_REQUEST_DROP_VALUE, "x", TOKEN_NONE, 0},
+    {MCM_REQUEST_QUIET, "q", TOKEN_NONE, 0},
 };
 
 bool mcm_key_is_valid(struct mcm_slice key)
@@ -92,8 +103,19 @@ static char *put_flag(char *at, const struct mcm_request *request, const struct 
     return at;
 }
 
+/* The rest of a classic line, and its CRLF, are sent as the data block would be. */
+static size_t encode_text(const struct mcm_request *request, char *line)
+{
+    bool has_rest = request->value.size > 0;
+    char *at = put_bytes(line, request->key.data, request->key.size);
+    at = put_bytes(at, has_rest ? " " : "\r\n", has_rest ? 1 : 2);
+    return (size_t)(at - line);
+}
+
 size_t mcm_request_encode(const struct mcm_request *request, const char *opaque, char *line)
 {
+    if (request->command == MCM_COMMAND_TEXT)
+        return encode_text(request, line);
     char *at =
         put_bytes(line, command_words[request->command], strlen(command_words[request->command]));
     if (request->command != MCM_COMMAND_NOOP) {
@@ -106,6 +128,10 @@ size_t mcm_request_encode(const struct mcm_request *request, const char *opaque,
         for (size_t i = 0; i < sizeof(flag_forms) / sizeof(flag_forms[0]); i++) {
             if (request->flags & flag_forms[i].bit)
                 at = put_flag(at, request, &flag_forms[i]);
+        }
+        if (request->tokens.size > 0) {
+            *at++ = ' ';
+            at = put_bytes(at, request->tokens.data, request->tokens.size);
         }
         if (opaque != NULL) {
             at = put_bytes(at, " O", 2);

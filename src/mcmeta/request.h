@@ -6,7 +6,7 @@
 #ifndef MCMETA_REQUEST_H
 #define MCMETA_REQUEST_H
 
-#include <mcmeta/types.h>
+#include <mcmeta/client.h>
 
 enum mcm_command {
     MCM_COMMAND_GET,    /* mg */
@@ -14,6 +14,7 @@ enum mcm_command {
     MCM_COMMAND_DELETE, /* md */
     MCM_COMMAND_ARITH,  /* ma */
     MCM_COMMAND_NOOP,   /* mn */
+    MCM_COMMAND_TEXT,   /* a classic line: `key` is its word, `value` the rest of it */
     MCM_COMMAND_COUNT
 };
 
@@ -33,7 +34,18 @@ enum mcm_request_flag {
     MCM_REQUEST_PREPEND = 1 << 11,     /* MP */
     MCM_REQUEST_TELL_FLAGS = 1 << 12,  /* f */
     MCM_REQUEST_TELL_CAS = 1 << 13,    /* c */
-    MCM_REQUEST_TELL_TTL = 1 << 14     /* t */
+    MCM_REQUEST_TELL_TTL = 1 << 14,    /* t */
+    MCM_REQUEST_BASE64 = 1 << 15,      /* b: the key was encoded by mcm_key_prepare() */
+    MCM_REQUEST_TELL_HIT = 1 << 16,    /* h */
+    MCM_REQUEST_TELL_ACCESS = 1 << 17, /* l */
+    MCM_REQUEST_TELL_SIZE = 1 << 18,   /* s */
+    MCM_REQUEST_TELL_KEY = 1 << 19,    /* k */
+    MCM_REQUEST_NO_BUMP = 1 << 20,     /* u */
+    MCM_REQUEST_NEW_CAS = 1 << 21,     /* E */
+    MCM_REQUEST_RECACHE = 1 << 22,     /* R */
+    MCM_REQUEST_INVALIDATE = 1 << 23,  /* I */
+    MCM_REQUEST_DROP_VALUE = 1 << 24,  /* x */
+    MCM_REQUEST_QUIET = 1 << 25        /* q: see mcm_op.quiet */
 };
 
 struct mcm_request {
@@ -47,6 +59,11 @@ struct mcm_request {
     uint64_t compare;
     uint64_t delta;
     uint64_t initial;
+    uint64_t new_cas;
+    uint32_t recache_ttl;
+    bool raw;                /* the caller's own flags: nothing is known about the answer */
+    struct mcm_text *text;   /* of MCM_COMMAND_TEXT: reader of the answer */
+    struct mcm_slice tokens; /* raw tokens, valid by mcm_tokens_are_valid(); "" without */
 };
 
 /* Every request line fits: key, six numbers with letters, opaque and the rest. */
@@ -64,6 +81,28 @@ struct mcm_request mcm_request_increment(struct mcm_slice key, const struct mcm_
 
 /* 1 to 250 bytes, none of them a control character, space or DEL; bytes above 0x7f are allowed. */
 bool mcm_key_is_valid(struct mcm_slice key);
+
+/* Longest key that base64 still brings under MCM_KEY_SIZE_MAX. */
+#define MCM_KEY_BASE64_MAX 186
+
+/* A key as it goes on the wire. */
+struct mcm_wire_key {
+    struct mcm_slice key; /* the caller's bytes, or `encoded` */
+    bool base64;
+    char encoded[MCM_KEY_SIZE_MAX];
+};
+
+/* Checks `key` by the rule, and encodes it where the rule says so; false when it is refused. */
+bool mcm_key_prepare(enum mcm_key_rule rule, struct mcm_slice key, struct mcm_wire_key *wire);
+
+#define MCM_TOKENS_MAX 16       /* flags in a raw request */
+#define MCM_TOKENS_SIZE_MAX 200 /* bytes of them with their spaces */
+
+/* Tokens of 0x21 to 0x7e, each with a letter first, one space between. */
+bool mcm_tokens_are_valid(struct mcm_slice tokens);
+
+/* Whether one of the tokens begins with `letter`. */
+bool mcm_tokens_have(struct mcm_slice tokens, char letter);
 
 /*
  * Writes the request line with its CRLF to `line`, which has MCM_REQUEST_LINE_MAX bytes, and

@@ -43,6 +43,8 @@ void mcm_reader_reset(struct mcm_reader *reader)
     response->cas = 0;
     response->item_size = 0;
     response->ttl = 0;
+    response->last_access = 0;
+    response->hit_before = false;
     response->client_flags = 0;
     response->opaque_size = 0;
     response->text[0] = '\0';
@@ -142,6 +144,8 @@ static enum mcm_reader_position read_gap(struct mcm_reader *reader, char c)
     switch (c) {
     case 'c':
     case 'f':
+    case 'h':
+    case 'l':
     case 's':
     case 't':
         reader->letter = c;
@@ -163,6 +167,8 @@ static bool keep_number(struct mcm_reader *reader)
     switch (reader->letter) {
     case 'c': response->cas = number; return true;
     case 's': response->item_size = number; return true;
+    case 'l': response->last_access = number; return true;
+    case 'h': response->hit_before = number != 0; return number <= 1;
     case 'f': response->client_flags = (uint32_t)number; return number <= UINT32_MAX;
     default: response->ttl = reader->negative ? -1 : (int64_t)number; return number <= INT64_MAX;
     }

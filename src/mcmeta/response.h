@@ -40,6 +40,8 @@ struct mcm_response {
     uint64_t cas;          /* c */
     uint64_t item_size;    /* s */
     int64_t ttl;           /* t, -1 = never expires */
+    uint64_t last_access;  /* l */
+    bool hit_before;       /* h */
     uint32_t client_flags; /* f */
     unsigned opaque_size;
     char opaque[MCM_RESPONSE_OPAQUE_MAX];

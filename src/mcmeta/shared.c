@@ -83,8 +83,10 @@ static void locked_tell(struct mcm_lane_call *call, int word, struct wakes *wake
 static void locked_complete(struct mcm_shared *shared, struct wakes *wakes)
 {
     struct mcm_lane_call *call;
-    while ((call = mcm_lane_next_done(&shared->lane)) != NULL)
+    while ((call = mcm_lane_next_done(&shared->lane)) != NULL) {
+        mcm_traffic_count(&shared->traffic, call->op);
         locked_tell(call, DONE, wakes);
+    }
 }
 
 static void locked_refuse(struct mcm_shared *shared, struct mcm_lane_call *call,
@@ -539,6 +541,16 @@ void mcm_shared_maintain(struct mcm_backend *backend)
         if (!shared->leading && shared->lane.conn != NULL && now - shared->used_at >= KEEP_NS)
             locked_sweep(backend, shared, &wakes);
         unlock(shared, &wakes);
+    }
+}
+
+void mcm_shared_traffic(struct mcm_backend *backend, struct mcm_traffic *sum)
+{
+    for (unsigned i = 0; i < backend->lane_count; i++) {
+        struct mcm_shared *shared = &backend->lanes[i];
+        pthread_mutex_lock(&shared->lock);
+        mcm_traffic_add(sum, &shared->traffic);
+        pthread_mutex_unlock(&shared->lock);
     }
 }
 

@@ -22,18 +22,19 @@
 struct mcm_shared {
     pthread_mutex_t lock; /* everything here; never held during a system call but futex wakes */
     struct mcm_lane lane;
-    struct mcm_lease lease; /* held while the lane has a connection */
-    bool leading;           /* somebody leads, or was told to */
-    bool sending;           /* somebody is sending the out buffer, outside the lock */
-    bool receiving;         /* the leader is waiting for the network, outside the lock */
-    bool stopping;          /* all calls are to end: the client was told to stop */
-    bool suspect;           /* the connection was shut down while nobody used it */
-    unsigned batch;         /* requests that went out together, smoothed */
-    unsigned tickets;       /* of callers, for their bits */
-    atomic_uint news;       /* changes when sleepers were told something; they sleep on it */
-    mcm_ns sent_at;         /* last time something was sent */
-    mcm_ns used_at;         /* last time something was received */
-    mcm_ns rtt;             /* smoothed time between sending and receiving */
+    struct mcm_lease lease;     /* held while the lane has a connection */
+    struct mcm_traffic traffic; /* of its calls */
+    bool leading;               /* somebody leads, or was told to */
+    bool sending;               /* somebody is sending the out buffer, outside the lock */
+    bool receiving;             /* the leader is waiting for the network, outside the lock */
+    bool stopping;              /* all calls are to end: the client was told to stop */
+    bool suspect;               /* the connection was shut down while nobody used it */
+    unsigned batch;             /* requests that went out together, smoothed */
+    unsigned tickets;           /* of callers, for their bits */
+    atomic_uint news;           /* changes when sleepers were told something; they sleep on it */
+    mcm_ns sent_at;             /* last time something was sent */
+    mcm_ns used_at;             /* last time something was received */
+    mcm_ns rtt;                 /* smoothed time between sending and receiving */
 };
 
 /* 0, or -1 when memory is short. `count` lanes for `backend`. */
@@ -58,6 +59,9 @@ struct mcm_shared_end mcm_shared_run(struct mcm_backend *backend, const struct m
 
 /* Gives back what has not been used for a while and closes what is overdue. */
 void mcm_shared_maintain(struct mcm_backend *backend);
+
+/* Adds what went over all lanes. */
+void mcm_shared_traffic(struct mcm_backend *backend, struct mcm_traffic *sum);
 
 /* Ends all calls in progress, after *backend->stop was set. */
 void mcm_shared_stop(struct mcm_backend *backend);

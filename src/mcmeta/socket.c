@@ -21,7 +21,11 @@
 /* Received bytes that are no value pass through here; answers without value are below 100 bytes. */
 #define SPILL_SIZE 4096
 
-#define PIECES_MAX 16
+#define PIECES_MAX 128
+
+/* What a batch receives at once. */
+#define PUMP_SIZE 16384
+#define PUMP_READS_MAX 16
 
 int mcm_socket_new(const struct mcm_address *address, unsigned index)
 {
@@ -166,28 +170,38 @@ static void fail_with_errno(struct mcm_conn *conn, int error, enum mcm_outcome t
     mcm_conn_fail(conn, error == ETIMEDOUT ? timeout : MCM_E_RESET, error);
 }
 
-/* Receives once; 1, 0 at the end of the stream, -1 with errno. */
-static int receive(int fd, struct mcm_conn *conn, int flags)
+/* Receives once; the number of bytes, 0 at the end of the stream, -1 with errno. */
+static ssize_t receive_with(int fd, struct mcm_conn *conn, int flags, char *spill,
+                            size_t spill_size)
 {
-    char spill[SPILL_SIZE];
     struct iovec pieces[2];
     struct msghdr message = {.msg_iov = pieces};
-    message.msg_iovlen = mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
+    message.msg_iovlen = mcm_conn_read_target(conn, spill, spill_size, pieces);
     /* The plain calls cost less than those with a message header. */
-    ssize_t got = message.msg_iovlen == 1 ? recv(fd, spill, sizeof(spill), flags)
-                                          : recvmsg(fd, &message, flags);
+    ssize_t got =
+        message.msg_iovlen == 1 ? recv(fd, spill, spill_size, flags) : recvmsg(fd, &message, flags);
     if (got > 0)
         mcm_conn_fed(conn, spill, (size_t)got);
-    return got > 0 ? 1 : (int)got;
+    return got;
 }
 
-static void receive_some(int fd, struct mcm_conn *conn, int flags)
+static ssize_t receive(int fd, struct mcm_conn *conn, int flags)
 {
-    int got = receive(fd, conn, flags);
+    char spill[SPILL_SIZE];
+    return receive_with(fd, conn, flags, spill, sizeof(spill));
+}
+
+static void end_receive(struct mcm_conn *conn, ssize_t got)
+{
     if (got == 0)
         mcm_conn_fail(conn, MCM_E_CLOSED, 0);
     else if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
         fail_with_errno(conn, errno, MCM_E_TIMEOUT_READ);
+}
+
+static void receive_some(int fd, struct mcm_conn *conn, int flags)
+{
+    end_receive(conn, receive(fd, conn, flags));
 }
 
 /* Sends what fits; false when the kernel takes no more or the connection failed. */
@@ -251,4 +265,19 @@ void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
         if (conn->first != NULL)
             receive_some(fd, conn, MSG_DONTWAIT);
     }
+}
+
+bool mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable)
+{
+    char spill[PUMP_SIZE];
+    if (conn->stream != NULL)
+        return mcm_stream_pump(conn->stream, conn);
+    while (conn->unsent != NULL && send_some(fd, conn))
+        continue;
+    for (int i = 0; readable && i < PUMP_READS_MAX && conn->first != NULL; i++) {
+        ssize_t got = receive_with(fd, conn, MSG_DONTWAIT, spill, sizeof(spill));
+        end_receive(conn, got);
+        readable = got >= (ssize_t)sizeof(spill);
+    }
+    return conn->unsent != NULL;
 }

@@ -66,6 +66,9 @@ bool mcm_socket_is_quiet(int fd);
 /* Sends and receives until every operation of `conn` is done, at the latest at `deadline`. */
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline);
 
+/* Sends what the kernel takes, and receives what is there when `readable`; does not wait. Whether
+ * the socket must become writable to go on. */
+bool mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable);
 /* Whether a blocking recv() may be used: it returns one slice later at the latest, before `until`,
  * and this thread has no token to watch. */
 bool mcm_socket_may_block(mcm_ns now, mcm_ns until);

@@ -108,3 +108,16 @@ void mcm_stream_exchange(struct mcm_stream *stream, int fd, struct mcm_conn *con
             wait_for_stream(fd, conn, send_writes || receive_writes, deadline);
     }
 }
+
+bool mcm_stream_pump(struct mcm_stream *stream, struct mcm_conn *conn)
+{
+    bool send_writes = false, receive_writes = false;
+    while (conn->first != NULL) {
+        if (conn->unsent != NULL && send_some(stream, conn, &send_writes))
+            continue;
+        /* What was decrypted already does not make the socket readable: always look. */
+        if (conn->first == NULL || !receive_some(stream, conn, &receive_writes))
+            break;
+    }
+    return send_writes || receive_writes;
+}

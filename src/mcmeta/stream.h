@@ -55,6 +55,9 @@ enum mcm_outcome mcm_stream_handshake(struct mcm_stream *stream, int fd, mcm_ns 
 /* mcm_socket_exchange() over a stream. */
 void mcm_stream_exchange(struct mcm_stream *stream, int fd, struct mcm_conn *conn, mcm_ns deadline);
 
+/* mcm_socket_pump() over a stream. */
+bool mcm_stream_pump(struct mcm_stream *stream, struct mcm_conn *conn);
+
 /* User and password of a server that wants them, as one command on a new connection. */
 struct mcm_auth {
     char *command; /* the set request with its block; NULL: the server wants none */

@@ -225,7 +225,7 @@ static void pipelined_answers_go_to_their_requests_byte_by_byte(void **state)
     assert_int_equal(get->outcome, MCM_OK);
     assert_memory_equal(game.values[0], "0123456789abcdef", 16);
     assert_int_equal(set->outcome, MCM_E_SERVER);
-    assert_string_equal(set->text, "SERVER_ERROR out of memory");
+    assert_string_equal(set->error, "SERVER_ERROR out of memory");
     assert_int_equal(add->number, 7);
     assert_int_equal(noop->outcome, MCM_OK);
     assert_true(mcm_conn_is_reusable(&game.conn));

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Life of a batch: check every item -> sort by server -> start the servers one after the other, in
+ * the order of their index so that two batches never wait for each other's connections -> drive
+ * all of them until every item has an outcome -> tell the breakers -> sum up.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "mcmeta/group.h"
+#include "mcmeta/token.h"
+
+void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+{
+    batch->items[index].outcome = outcome;
+    if (batch->options.on_item != NULL)
+        batch->options.on_item(batch->options.on_item_arg, batch->items, index);
+}
+
+static enum mcm_outcome check_item(struct mcm_batch *batch, struct mcm_batch_item *item)
+{
+    struct mcm_wire_key wire;
+    if (!mcm_key_prepare(batch->client->keys, item->key, &wire))
+        return MCM_E_KEY;
+    batch->classic = batch->classic && !wire.base64;
+    if (batch->kind == MCM_BATCH_SET && item->value.size > batch->client->value_size_max)
+        return MCM_E_TOO_BIG;
+    if (batch->kind == MCM_BATCH_SET && item->ttl > INT32_MAX)
+        return MCM_E_ARG;
+    if (batch->kind == MCM_BATCH_GET && item->buffer == NULL && batch->options.arena == NULL)
+        return MCM_E_ARG;
+    return MCM_OUTCOME_COUNT;
+}
+
+static void find_server(struct mcm_batch *batch, struct mcm_batch_item *item)
+{
+    size_t index = mcm_selector_pick(batch->topology->selector, item->key.data, item->key.size);
+    if (index == MCM_SELECTOR_NONE)
+        item->outcome = MCM_E_ARG;
+    else
+        item->server = (unsigned)index;
+}
+
+/* Every item gets its server, or the outcome with which it is refused. */
+static void check_items(struct mcm_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct mcm_batch_item *item = &batch->items[i];
+        item->server = 0;
+        item->sent = false;
+        item->value_size = 0;
+        item->outcome = check_item(batch, item);
+        if (item->outcome == MCM_OUTCOME_COUNT)
+            find_server(batch, item);
+        if (batch->kind == MCM_BATCH_GET)
+            item->value = (struct mcm_slice){0};
+    }
+    /* Callbacks only now: they may use the items, and each has an outcome or is still to come. */
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].outcome != MCM_OUTCOME_COUNT)
+            mcm_batch_finish_item(batch, i, batch->items[i].outcome);
+    }
+}
+
+/* Sorts the indexes of pending items by server and makes a group of each run. */
+static int make_groups(struct mcm_batch *batch)
+{
+    unsigned servers = batch->topology->count;
+    size_t *ends = calloc(servers + 1, sizeof(*ends));
+    batch->order = malloc((batch->count + 1) * sizeof(*batch->order));
+    batch->groups = calloc(servers, sizeof(*batch->groups));
+    if (ends == NULL || batch->order == NULL || batch->groups == NULL) {
+        free(ends);
+        return -1;
+    }
+    for (size_t i = 0; i < batch->count; i++)
+        ends[batch->items[i].server + 1] += batch->items[i].outcome == MCM_OUTCOME_COUNT;
+    for (unsigned s = 0; s < servers; s++)
+        ends[s + 1] += ends[s];
+    for (unsigned s = 0; s < servers; s++) {
+        if (ends[s] == ends[s + 1])
+            continue;
+        batch->groups[batch->group_count++] = (struct mcm_group){
+            .batch = batch, .server = s, .first = ends[s], .next = ends[s], .end = ends[s + 1]};
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].outcome == MCM_OUTCOME_COUNT)
+            batch->order[ends[batch->items[i].server]++] = i;
+    }
+    free(ends);
+    return 0;
+}
+
+static unsigned poll_active(const struct mcm_batch *batch, struct pollfd *polled, mcm_ns *until)
+{
+    unsigned count = 0;
+    *until = batch->deadline;
+    for (unsigned i = 0; i < batch->group_count; i++) {
+        const struct mcm_group *group = &batch->groups[i];
+        if (!group->active)
+            continue;
+        polled[count].fd = group->lease.link->fd;
+        polled[count].events = group->writes ? POLLIN | POLLOUT : POLLIN;
+        polled[count++].revents = 0;
+        if (batch->options.progress_timeout > 0)
+            *until = ns_min(*until, ns_add(group->progress_at, batch->options.progress_timeout));
+    }
+    return count;
+}
+
+/* How a group that is still active at `now` must end; MCM_OK: not yet. */
+static enum mcm_outcome overdue(const struct mcm_group *group, mcm_ns now)
+{
+    const struct mcm_batch *batch = group->batch;
+    mcm_ns silence = batch->options.progress_timeout;
+    if (now < batch->deadline && (silence == 0 || now < ns_add(group->progress_at, silence)))
+        return MCM_OK;
+    return group->lease.link->conn.unsent != NULL ? MCM_E_TIMEOUT_WRITE : MCM_E_TIMEOUT_READ;
+}
+
+static int wait_for_any(struct pollfd *polled, unsigned count, mcm_ns until)
+{
+    const struct mcm_cancel *cancel = mcm_cancel_current();
+    struct timespec left;
+    if (until != NS_NEVER)
+        left = ns_to_timespec(ns_max(until - ns_now(), 0));
+    if (cancel != NULL)
+        polled[count++] = (struct pollfd){.fd = mcm_cancel_fd(cancel), .events = POLLIN};
+    return ppoll(polled, count, until != NS_NEVER ? &left : NULL, NULL);
+}
+
+/* One round of waiting and working, at the latest until `wait_until`; false when no group is left.
+ * `polled` has room for every group and a token. */
+static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_until)
+{
+    mcm_ns until;
+    unsigned count = poll_active(batch, polled, &until);
+    if (count == 0)
+        return false;
+    int ready = wait_for_any(polled, count, ns_min(until, wait_until));
+    bool failed = ready < 0 && errno != EINTR;
+    bool cancelled = mcm_cancel_is_due();
+    mcm_ns now = ns_now();
+    unsigned at = 0;
+    for (unsigned i = 0; i < batch->group_count; i++) {
+        struct mcm_group *group = &batch->groups[i];
+        if (!group->active)
+            continue;
+        short events = ready > 0 ? polled[at].revents : 0;
+        at++;
+        if (events != 0)
+            mcm_group_pump(group, (events & ~POLLOUT) != 0);
+        enum mcm_outcome outcome = group->active ? overdue(group, now) : MCM_OK;
+        if (cancelled || failed)
+            outcome = cancelled ? MCM_E_CANCELLED : MCM_E_SYSTEM;
+        if (group->active && outcome != MCM_OK)
+            mcm_group_fail(group, outcome);
+    }
+    return true;
+}
+
+static void report(struct mcm_group *group, struct mcm_breaker_token token)
+{
+    struct mcm_batch *batch = group->batch;
+    struct mcm_breaker_transition moved;
+    mcm_backend_report(batch->topology->backends[group->server], token, group->outcome, &moved);
+    mcm_client_report_transition(batch->client, group->server, &moved, group->outcome);
+    batch->result.servers++;
+    if (group->outcome == MCM_OK)
+        return;
+    batch->result.servers_failed++;
+    if (batch->result.sys_errno == 0)
+        batch->result.sys_errno = group->sys_errno;
+}
+
+/* One dead server must not use up the time of those that come after it. */
+static mcm_ns start_deadline(const struct mcm_batch *batch)
+{
+    if (batch->group_count == 1 || batch->deadline == NS_NEVER)
+        return batch->deadline;
+    mcm_ns now = ns_now();
+    return batch->deadline > now ? now + (batch->deadline - now) / 2 : batch->deadline;
+}
+
+static void start_group(struct mcm_group *group, struct mcm_breaker_token *token)
+{
+    struct mcm_client *client = group->batch->client;
+    struct mcm_breaker_transition moved;
+    enum mcm_outcome outcome =
+        mcm_backend_admit(group->batch->topology->backends[group->server], token, &moved);
+    mcm_client_report_transition(client, group->server, &moved, MCM_OUTCOME_COUNT);
+    if (outcome == MCM_OK && group->batch->giving_up)
+        outcome = MCM_E_CANCELLED;
+    if (outcome == MCM_OK) {
+        mcm_group_start(group, client->idle_check, start_deadline(group->batch));
+        return;
+    }
+    group->outcome = outcome;
+    group->batch->giving_up |= group->batch->options.fail_fast;
+    while (group->next < group->end)
+        mcm_batch_finish_item(group->batch, group->batch->order[group->next++], outcome);
+}
+
+static int run_groups(struct mcm_batch *batch)
+{
+    struct pollfd *polled = calloc(batch->group_count + 1, sizeof(*polled));
+    struct mcm_breaker_token *tokens = calloc(batch->group_count + 1, sizeof(*tokens));
+    if (polled == NULL || tokens == NULL) {
+        free(polled);
+        free(tokens);
+        return -1;
+    }
+    for (unsigned i = 0; i < batch->group_count; i++) {
+        start_group(&batch->groups[i], &tokens[i]);
+        drive(batch, polled, 0);
+    }
+    while (drive(batch, polled, NS_NEVER))
+        continue;
+    for (unsigned i = 0; i < batch->group_count; i++) {
+        report(&batch->groups[i], tokens[i]);
+        free(batch->groups[i].slots);
+    }
+    free(polled);
+    free(tokens);
+    return 0;
+}
+
+static void refuse_pending(struct mcm_batch *batch, enum mcm_outcome outcome)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].outcome == MCM_OUTCOME_COUNT)
+            mcm_batch_finish_item(batch, i, outcome);
+    }
+}
+
+static void sum_up(struct mcm_batch *batch)
+{
+    struct mcm_batch_result *result = &batch->result;
+    for (size_t i = 0; i < batch->count; i++) {
+        enum mcm_outcome outcome = batch->items[i].outcome;
+        bool answered = mcm_outcome_is_answer(outcome);
+        result->ok += outcome == MCM_OK;
+        result->answered += answered;
+        if (!answered && result->failed++ == 0)
+            result->outcome = outcome;
+    }
+    if (result->failed == 0)
+        result->status = MCM_BATCH_OK;
+    else
+        result->status = result->answered > 0 ? MCM_BATCH_PARTIAL : MCM_BATCH_FAILED;
+}
+
+/* 250 ms and a millisecond for each 100 keys. */
+static mcm_ns default_deadline(size_t count)
+{
+    return ns_add(ns_now(), 250 * NS_PER_MS + (mcm_ns)(count / 100) * NS_PER_MS);
+}
+
+static bool are_options(const struct mcm_batch_options *options)
+{
+    return options->size == sizeof(*options) && options->in_flight_max > 0 &&
+           options->in_flight_max <= MCM_BATCH_IN_FLIGHT_MAX && options->progress_timeout >= 0 &&
+           (unsigned)options->mode < MCM_STORE_MODE_COUNT;
+}
+
+static void run_batch(struct mcm_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        batch->items[i].outcome = MCM_OUTCOME_COUNT;
+    if (mcm_client_is_forked(batch->client)) {
+        refuse_pending(batch, MCM_E_FORKED);
+        return;
+    }
+    unsigned phase = mcm_client_enter(batch->client);
+    batch->topology = atomic_load(&batch->client->topology);
+    check_items(batch);
+    if (atomic_load(&batch->client->closing))
+        refuse_pending(batch, MCM_E_SHUTDOWN);
+    else if (make_groups(batch) != 0 || run_groups(batch) != 0)
+        refuse_pending(batch, MCM_E_NO_MEMORY);
+    mcm_client_leave(batch->client, phase);
+    free(batch->order);
+    free(batch->groups);
+}
+
+static enum mcm_batch_status multi(struct mcm_client *client, enum mcm_batch_kind kind,
+                                   struct mcm_batch_item *items, size_t count,
+                                   const struct mcm_batch_options *options,
+                                   struct mcm_batch_result *result)
+{
+    static const struct mcm_batch_options defaults = MCM_BATCH_OPTIONS_DEFAULT;
+    struct mcm_batch batch = {
+        .client = client,
+        .kind = kind,
+        .items = items,
+        .count = count,
+        .options = options != NULL ? *options : defaults,
+    };
+    if (are_options(&batch.options)) {
+        batch.deadline =
+            batch.options.deadline != 0 ? batch.options.deadline : default_deadline(count);
+        batch.classic = kind == MCM_BATCH_GET && !batch.options.plain && !batch.options.quiet;
+        run_batch(&batch);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            items[i].outcome = MCM_E_ARG;
+    }
+    sum_up(&batch);
+    if (result != NULL)
+        *result = batch.result;
+    return batch.result.status;
+}
+
+enum mcm_batch_status mcm_multi_get(struct mcm_client *client, struct mcm_batch_item *items,
+                                    size_t count, const struct mcm_batch_options *options,
+                                    struct mcm_batch_result *result)
+{
+    return multi(client, MCM_BATCH_GET, items, count, options, result);
+}
+
+enum mcm_batch_status mcm_multi_set(struct mcm_client *client, struct mcm_batch_item *items,
+                                    size_t count, const struct mcm_batch_options *options,
+                                    struct mcm_batch_result *result)
+{
+    return multi(client, MCM_BATCH_SET, items, count, options, result);
+}
+
+enum mcm_batch_status mcm_multi_delete(struct mcm_client *client, struct mcm_batch_item *items,
+                                       size_t count, const struct mcm_batch_options *options,
+                                       struct mcm_batch_result *result)
+{
+    return multi(client, MCM_BATCH_DELETE, items, count, options, result);
+}
