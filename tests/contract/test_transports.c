@@ -243,6 +243,21 @@ static void what_tls_cannot_do_is_said_at_once(void **state)
     assert_non_null(strstr(error, "TLS"));
 }
 
+static void the_example_stores_over_tls(void **state)
+{
+    (void)state;
+    struct memcached memcached;
+    char command[256];
+    const char *example = getenv("EXAMPLE_TLS");
+    if (example == NULL)
+        skip();
+    start_tls(&memcached, "");
+    snprintf(command, sizeof(command), "%s %s %s >/dev/null", example, memcached.address,
+             file("ca.pem"));
+    assert_int_equal(system(command), 0);
+    memcached_kill(&memcached);
+}
+
 static void a_silent_peer_cannot_hold_a_handshake_or_a_login(void **state)
 {
     (void)state;
@@ -320,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_client_proves_its_name_when_asked),
         cmocka_unit_test(a_tls_server_that_dies_hangs_and_returns_is_survived),
         cmocka_unit_test(what_tls_cannot_do_is_said_at_once),
+        cmocka_unit_test(the_example_stores_over_tls),
         cmocka_unit_test(a_silent_peer_cannot_hold_a_handshake_or_a_login),
         cmocka_unit_test(a_login_comes_first_on_every_connection),
         cmocka_unit_test(version_6_of_ip_works),
