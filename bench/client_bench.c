@@ -235,6 +235,24 @@ static void exclusive_set_large(unsigned i)
         give_up(mcm_outcome_text(result.outcome));
 }
 
+static void multi_get_100(unsigned i)
+{
+    (void)i;
+    static char buffers[KEYS][256];
+    struct mcm_batch_item items[KEYS] = {0};
+    struct mcm_batch_options options = MCM_BATCH_OPTIONS_DEFAULT;
+    struct mcm_batch_result result;
+    options.deadline = mcm_after(10 * SECOND);
+    for (int k = 0; k < KEYS; k++) {
+        items[k].key = MCM_KEY(key_texts[k]);
+        items[k].buffer = buffers[k];
+        items[k].buffer_size = sizeof(buffers[k]);
+    }
+    mcm_multi_get(exclusive, items, KEYS, &options, &result);
+    if (result.ok != KEYS)
+        give_up("multi-get");
+}
+
 static struct mcm_loop *loop;
 
 static void note(void *arg, const struct mcm_result *result)
@@ -440,6 +458,7 @@ static const struct contestant singles[] = {
 
 static const struct contestant multis[] = {
     {"raw_classic", raw_get_100},
+    {"multi_get", multi_get_100},
     {"loop", loop_get_100},
 #ifdef HAVE_LIBMEMCACHED
     {"libmemcached", lm_get_100},
