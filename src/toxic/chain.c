@@ -76,6 +76,13 @@ static bool has_room_at(const struct chain *chain, const struct stage *stage)
     return stage->out_end || stage->queue.count == 0 || stage->queue.cost < limit;
 }
 
+/* Whether the stage leaves the next chunk alone. The dice are used only if there is a choice. */
+static bool spares(struct stage *stage)
+{
+    float share = stage->chunk_toxicity;
+    return share < 1 && rng_double(&stage->rng) >= (double)share;
+}
+
 /* Hands a chunk to `stage`, or to the output when there is none. */
 static void receive(struct chain *chain, struct stage *stage, struct chunk *chunk)
 {
@@ -84,7 +91,8 @@ static void receive(struct chain *chain, struct stage *stage, struct chunk *chun
         chunk_queue_push(&chain->output, chunk);
         return;
     }
-    if (stage->ops->arrive)
+    chunk->spared = spares(stage);
+    if (stage->ops->arrive && !chunk->spared)
         stage->ops->arrive(stage, chunk, chain->now);
     else
         chunk_queue_push(&stage->queue, chunk);
@@ -114,6 +122,7 @@ void stage_give(struct stage *stage, struct chunk *chunk)
 {
     struct chain *chain = stage->chain;
     struct stage *next = first_active(stage->next);
+    stage->left = ns_max(stage->left, chunk->time);
     if (next && next->out_end) {
         stage_drop(next, chunk);
     } else if (next ? next->in_end : chain->out_end) {
@@ -199,12 +208,21 @@ ns_t stage_span(int64_t value, ns_t unit_ns)
     return value * unit_ns;
 }
 
+/* Passes on the chunks at the front that the toxic leaves alone. */
+static void pass_spared(struct stage *stage)
+{
+    struct chunk *head;
+    while ((head = stage->queue.head) && head->spared && stage_has_room(stage))
+        stage_give_head(stage, ns_max(head->time, stage->left));
+}
+
 static void run_once(struct chain *chain)
 {
     chain->deadline = NS_NEVER;
     for (struct stage *stage = chain->first; stage; stage = stage->next) {
         if (!stage->active || stage->out_end)
             continue;
+        pass_spared(stage);
         stage->ops->pump(stage, chain->now);
         chain->deadline = ns_min(chain->deadline, stage->deadline);
     }
@@ -252,6 +270,7 @@ static void activate(struct stage *stage)
 {
     struct chain *chain = stage->chain;
     stage->active = true;
+    stage->left = INT64_MIN;
     stage->deadline = NS_NEVER;
     stage->in_end = stage->out_end = end_before(chain, stage);
     if (stage->ops->start && !stage->out_end)
@@ -265,10 +284,10 @@ static void deactivate(struct stage *stage)
     struct chain *chain = stage->chain;
     if (stage->ops->stop)
         stage->ops->stop(stage, chain->now);
-    while (stage_head(stage)) {
+    const struct chunk *head;
+    while ((head = stage->queue.head)) {
         /* Who was held until now was hit, too; a toxic with a stop of its own has counted that. */
-        const struct chunk *head = stage_head(stage);
-        if (!stage->ops->stop && chain->now > head->time)
+        if (!stage->ops->stop && !head->spared && chain->now > head->time)
             stage_hit(stage, head->length, chain->now - head->time);
         stage_give_head(stage, chain->now);
     }
@@ -289,6 +308,7 @@ int chain_add(struct chain *chain, const struct toxic *toxic, struct toxic_stats
     stage->toxic = toxic;
     stage->stats = stats ? stats : &chain->ignored;
     stage->values = toxic->values;
+    stage->chunk_toxicity = toxic->chunk_toxicity;
     stage->rng = rng_seeded(rng_u64(&chain->rng));
     stage->deadline = NS_NEVER;
     struct stage **end = &chain->first;
@@ -307,6 +327,7 @@ void chain_update(struct chain *chain, const struct toxic *toxic, ns_t now)
     assert(stage);
     begin(chain, now);
     stage->values = toxic->values;
+    stage->chunk_toxicity = toxic->chunk_toxicity;
     bool chosen = dice(stage, toxic->toxicity);
     if (!chosen)
         deactivate(stage);

@@ -257,7 +257,8 @@ static void packet_loss_update(struct stage *stage, ns_t now)
         deliver(stage, now);
     self->pending_count = 0;
     self->sent = INT64_MIN;
-    for (struct chunk *chunk = stage_head(stage); chunk; chunk = chunk->next)
+    struct chunk *chunk = stage_chosen(stage->queue.head);
+    for (; chunk; chunk = stage_chosen(chunk->next))
         judge(stage, chunk);
 }
 
