@@ -24,10 +24,12 @@ struct chain {
     struct chunk_queue output;
     enum chain_end in_end;
     enum chain_end out_end;
-    ns_t now;                   /* of the call being served */
-    ns_t deadline;              /* the earliest of the stages */
-    bool fresh;                 /* no data has come in */
-    bool moved;                 /* something was handed over since it was last cleared */
+    enum chain_end ordered; /* the most violent end that a toxic has ordered */
+    ns_t progress;          /* the receiver took something, or had nothing to take, at this time */
+    ns_t now;               /* of the call being served */
+    ns_t deadline;          /* the earliest of the stages */
+    bool fresh;             /* no data has come in */
+    bool moved;             /* something was handed over since it was last cleared */
     struct toxic_stats ignored; /* counts for which nobody asked */
 };
 
@@ -88,6 +90,8 @@ static void receive(struct chain *chain, struct stage *stage, struct chunk *chun
 {
     chain->moved = true;
     if (!stage) {
+        if (!chain->output.head)
+            chain->progress = chain->now;
         chunk_queue_push(&chain->output, chunk);
         return;
     }
@@ -176,6 +180,10 @@ void stage_end(struct stage *stage, enum chain_end how)
         stage->stats->closes++;
     stage->out_end = how;
     stage->deadline = NS_NEVER;
+    if (!stage->chain->ordered)
+        stage->chain->progress = stage->chain->now;
+    if (how > stage->chain->ordered)
+        stage->chain->ordered = how;
     receive_end(stage->chain, first_active(stage->next), how);
 }
 
@@ -228,11 +236,28 @@ static void run_once(struct chain *chain)
     }
 }
 
+/* Does not let a receiver that takes nothing put off for ever what a toxic has ordered. */
+static void lose_patience(struct chain *chain)
+{
+    if (!chain->ordered || !chain->output.head)
+        return;
+    ns_t until = ns_add(chain->progress, CHAIN_CLOSE_GRACE_NS);
+    if (chain->now < until) {
+        chain->deadline = ns_min(chain->deadline, until);
+        return;
+    }
+    chunk_queue_clear(&chain->output, chain->pool);
+    chain->out_end = chain->ordered;
+    chain->moved = true;
+}
+
 static void run(struct chain *chain)
 {
     do {
         chain->moved = false;
         run_once(chain);
+        if (!chain->moved)
+            lose_patience(chain);
     } while (chain->moved);
 }
 
@@ -404,11 +429,11 @@ void chain_consume(struct chain *chain, size_t length, ns_t now)
     begin(chain, now);
     struct chunk *head = chain->output.head;
     assert(head && length <= head->length);
-    if (length < head->length) {
+    chain->progress = chain->now;
+    if (length < head->length)
         chunk_queue_skip(&chain->output, length);
-        return;
-    }
-    chunk_free(chain->pool, chunk_queue_pop(&chain->output));
+    else
+        chunk_free(chain->pool, chunk_queue_pop(&chain->output));
     run(chain);
 }
 
