@@ -8,51 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proxy/codec_text.h"
+
 #define BAD_BODY "bad request body: "
-
-/* Length of the valid UTF-8 sequence at p, or 0. RFC 3629: no surrogates, no overlong forms. */
-static size_t utf8_length(const unsigned char *p, size_t size)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (p[0] < forms[i].first_low || p[0] > forms[i].first_high)
-            continue;
-        if (size < forms[i].length)
-            return 0;
-        if (forms[i].length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high))
-            return 0;
-        for (size_t k = 2; k < forms[i].length; k++)
-            if ((p[k] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
-/* A copy with U+FFFD for every byte that is not UTF-8; *size_out is its length. */
-static char *to_utf8(const char *bytes, size_t size, size_t *size_out)
-{
-    char *copy = malloc(3 * size + 1);
-    size_t n = 0;
-    if (!copy)
-        return NULL;
-    for (size_t i = 0; i < size;) {
-        size_t length = utf8_length((const unsigned char *)bytes + i, size - i);
-        memcpy(copy + n, length > 0 ? bytes + i : "\xef\xbf\xbd", length > 0 ? length : 3);
-        n += length > 0 ? length : 3;
-        i += length > 0 ? length : 1;
-    }
-    copy[n] = '\0';
-    *size_out = n;
-    return copy;
-}
 
 /* Words for a syntax error; `text` is the body after leading white space. */
 static int syntax_error(const char *text, const json_error_t *e, struct err *err)
@@ -74,7 +32,7 @@ int codec_parse(const char *bytes, size_t size, json_t **out, struct err *err)
     size_t text_size;
     json_error_t e;
     *out = NULL;
-    char *text = to_utf8(bytes, size, &text_size);
+    char *text = codec_text_normal(bytes, size, &text_size);
     if (!text)
         return err_set(err, BAD_BODY "out of memory");
     *out = json_loadb(text, text_size, JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &e);

@@ -44,8 +44,12 @@ static ssize_t write_some(struct link *l, const void *bytes, size_t size)
     do {
         n = send(l->destination, bytes, size, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN ? 0 : -1;
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n < 0) {
+        l->error = errno;
+        return -1;
+    }
     l->total->sent_bytes += (uint64_t)n;
     if (l->series)
         l->series->sent_bytes += (uint64_t)n;
@@ -61,7 +65,7 @@ static enum link_status write_output(struct link *l, ns_t now)
         size_t size = c->length;
         ssize_t n = write_some(l, chunk_bytes(c), size);
         if (n < 0)
-            return LINK_ENDED;
+            return LINK_BROKEN;
         if (n > 0)
             chain_consume(l->chain, (size_t)n, now);
         blocked = (size_t)n < size;
@@ -73,6 +77,17 @@ static enum link_status write_output(struct link *l, ns_t now)
 
 static void on_timer(struct timer *timer, ns_t now);
 
+/* Reads, or does not, as the chain, the end of the stream and the shared bandwidth have it. */
+static void resume_reading(struct link *l)
+{
+    bool wanted = !l->source_ended && chain_wants_input(l->chain);
+    set_reading(l, wanted && !l->waiter.waiting);
+    if (wanted || l->source_ended || l->lonely)
+        return;
+    l->lonely = true;
+    l->events->paused(l);
+}
+
 enum link_status link_pump(struct link *l, ns_t now)
 {
     enum link_status status = LINK_GOES_ON;
@@ -82,13 +97,13 @@ enum link_status link_pump(struct link *l, ns_t now)
         return status;
     switch (chain_end(l->chain)) {
     case CHAIN_OPEN: break;
-    case CHAIN_EOF: return LINK_ENDED;
-    case CHAIN_CLOSE: return LINK_ENDED;
+    case CHAIN_EOF: return LINK_EOF;
+    case CHAIN_CLOSE: return LINK_CLOSED;
     case CHAIN_RESET: return LINK_RESET;
     }
     if (timers_set(&l->env->timers, &l->timer, chain_deadline(l->chain), on_timer) < 0)
         return LINK_RESET;
-    set_reading(l, !l->source_ended && chain_wants_input(l->chain));
+    resume_reading(l);
     return LINK_GOES_ON;
 }
 
@@ -105,7 +120,7 @@ enum link_status link_end_source(struct link *l, ns_t now)
 static void report(struct link *l, enum link_status status)
 {
     if (status != LINK_GOES_ON)
-        l->ended(l, status);
+        l->events->ended(l, status);
 }
 
 static void on_timer(struct timer *timer, ns_t now)
@@ -133,7 +148,7 @@ static enum link_status take(struct link *l, const unsigned char *bytes, size_t 
     if (chain_is_transparent(l->chain)) {
         ssize_t n = write_some(l, bytes, size);
         if (n < 0)
-            return LINK_ENDED;
+            return LINK_BROKEN;
         if (n > 0)
             chain_bypass(l->chain);
         if ((size_t)n == size)
@@ -150,19 +165,50 @@ static enum link_status take(struct link *l, const unsigned char *bytes, size_t 
     return link_pump(l, now);
 }
 
+static void on_gate(struct rate_waiter *waiter, ns_t now)
+{
+    struct link *l = list_entry(waiter, struct link, waiter);
+    report(l, link_pump(l, now));
+}
+
+/* How much may be read now: of the buffer, what the shared bandwidth allows. */
+static size_t read_share(struct link *l)
+{
+    size_t size = sizeof l->env->scratch;
+    if (rate_gate_is_open(l->gate))
+        return size;
+    l->waiter.wake = on_gate;
+    size = rate_gate_share(l->gate, size, ns_now());
+    if (size == 0 && rate_gate_wait(l->gate, &l->waiter) < 0)
+        return sizeof l->env->scratch;
+    return size;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct link *l = arg;
     (void)what;
     enum link_status status = LINK_GOES_ON;
     for (int i = 0; i < READS_PER_TURN && status == LINK_GOES_ON && l->reading; i++) {
-        ssize_t n = recv(fd, l->env->scratch, sizeof l->env->scratch, 0);
+        size_t share = read_share(l);
+        if (share == 0) {
+            set_reading(l, false);
+            break;
+        }
+        ssize_t n = recv(fd, l->env->scratch, share, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             break;
-        if (n <= 0) {
+        if (n < 0) {
+            l->error = errno;
+            l->events->source_failed(l);
+            return;
+        }
+        if (n == 0) {
             status = link_end_source(l, ns_now());
             break;
         }
+        rate_gate_take(l->gate, (size_t)n);
+        l->bytes += (uint64_t)n;
         l->total->received_bytes += (uint64_t)n;
         if (l->series)
             l->series->received_bytes += (uint64_t)n;
@@ -197,6 +243,7 @@ void link_stop(struct link *l)
     l->done = true;
     set_reading(l, false);
     set_writing(l, false);
+    rate_gate_leave(l->gate, &l->waiter);
     timers_clear(&l->env->timers, &l->timer);
 }
 
