@@ -3,6 +3,7 @@
 #include "proxy/codec.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,8 @@ int codec_read_proxy(const json_t *value, struct proxy_request *out, struct err 
             rc = read_string(item, "Proxy.listen", &out->listen, err);
         else if (strcasecmp(key, "upstream") == 0)
             rc = read_string(item, "Proxy.upstream", &out->upstream, err);
+        else if (strcasecmp(key, "toxics") == 0)
+            out->toxics = item;
         else if (strcasecmp(key, "logger") == 0 && !json_is_object(item))
             rc = wrong_type(item, "Proxy.Logger", "zerolog.Logger", err);
         else if (strcasecmp(key, "enabled") == 0 && !json_is_boolean(item))
@@ -111,6 +114,66 @@ int codec_read_proxy(const json_t *value, struct proxy_request *out, struct err 
     return 0;
 }
 
+static int read_bool(const json_t *value, const char *field, bool *out, struct err *err)
+{
+    if (!json_is_boolean(value))
+        return wrong_type(value, field, "bool", err);
+    *out = json_is_true(value);
+    return 0;
+}
+
+static int read_shared_rate(const json_t *value, const char *field, int64_t *out, struct err *err)
+{
+    if (!json_is_integer(value))
+        return wrong_type(value, field, "int64", err);
+    json_int_t rate = json_integer_value(value);
+    if (rate < 0 || rate > RATE_GATE_KB_PER_S_MAX)
+        return err_set(err, BAD_BODY "%s must be between 0 (no limit) and %" PRId64, field,
+                       RATE_GATE_KB_PER_S_MAX);
+    *out = rate;
+    return 0;
+}
+
+static int read_shared_rates(const json_t *value, int64_t rates[2], struct err *err)
+{
+    const char *key;
+    json_t *item;
+    if (!json_is_object(value))
+        return wrong_type(value, "Proxy." CODEC_SHARED_RATE, "object", err);
+    json_object_foreach((json_t *)value, key, item)
+    {
+        enum toxic_stream stream;
+        if (json_is_null(item) || toxic_stream_parse(key, &stream) < 0)
+            continue;
+        if (read_shared_rate(item, CODEC_SHARED_RATE, &rates[stream], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int codec_read_options(const json_t *value, struct proxy_options *options, struct err *err)
+{
+    const char *key;
+    json_t *item;
+    struct proxy_options next = *options;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        int rc = 0;
+        if (json_is_null(item))
+            continue;
+        if (strcasecmp(key, "half_close") == 0)
+            rc = read_bool(item, "Proxy.half_close", &next.half_close, err);
+        else if (strcasecmp(key, "pass_reset") == 0)
+            rc = read_bool(item, "Proxy.pass_reset", &next.pass_reset, err);
+        else if (strcasecmp(key, CODEC_SHARED_RATE) == 0)
+            rc = read_shared_rates(item, next.kb_per_s, err);
+        if (rc < 0)
+            return -1;
+    }
+    *options = next;
+    return 0;
+}
+
 static int read_toxicity(const json_t *value, struct toxic_request *out, struct err *err)
 {
     if (!json_is_number(value))
@@ -121,6 +184,15 @@ static int read_toxicity(const json_t *value, struct toxic_request *out, struct 
         return wrong_type(value, "ToxicWrapper.toxicity", "float32", err);
     out->toxicity_value = (float)number;
     out->toxicity = &out->toxicity_value;
+    return 0;
+}
+
+static int read_chunk_toxicity(const json_t *value, struct toxic_request *out, struct err *err)
+{
+    if (!json_is_number(value))
+        return wrong_type(value, "ToxicWrapper.chunk_toxicity", "float64", err);
+    out->chunk_toxicity_value = json_number_value(value);
+    out->chunk_toxicity = &out->chunk_toxicity_value;
     return 0;
 }
 
@@ -144,6 +216,8 @@ int codec_read_toxic(const json_t *value, struct toxic_request *out, struct err 
             rc = read_string(item, "ToxicWrapper.stream", &out->stream, err);
         else if (strcasecmp(key, "toxicity") == 0)
             rc = read_toxicity(item, out, err);
+        else if (strcasecmp(key, "chunk_toxicity") == 0)
+            rc = read_chunk_toxicity(item, out, err);
         else if (strcasecmp(key, "attributes") == 0 && !json_is_object(item))
             rc = wrong_type(item, "attributes", "object", err);
         else if (strcasecmp(key, "attributes") == 0)
@@ -187,4 +261,45 @@ int codec_read_attributes(const json_t *attributes, const struct toxic_ops *ops,
     }
     *values = next;
     return 0;
+}
+
+static int set_values(const struct toxic_request *r, struct toxic *t, struct err *err)
+{
+    if (codec_read_attributes(r->attributes, t->ops, &t->values, err) < 0)
+        return -1;
+    if (r->chunk_toxicity && toxic_set_chunk_toxicity(t, *r->chunk_toxicity, err) < 0)
+        return err_prefix(err, "bad request body");
+    return 0;
+}
+
+struct toxic *codec_make_toxic(const json_t *value, bool (*taken)(void *arg, const char *name),
+                               void *arg, int *status, struct err *err)
+{
+    struct toxic_request r;
+    enum toxic_stream stream;
+    *status = 400;
+    if (codec_read_toxic(value, &r, err) < 0)
+        return NULL;
+    if (toxic_stream_parse(r.stream ? r.stream : "downstream", &stream) < 0) {
+        err_set(err, "stream was invalid, can be either upstream or downstream");
+        return NULL;
+    }
+    const struct toxic_ops *ops = r.type ? toxic_type_find(r.type) : NULL;
+    if (!ops) {
+        err_set(err, "invalid toxic type");
+        return NULL;
+    }
+    struct toxic *t = toxic_new(ops, r.name, r.stream, r.toxicity ? *r.toxicity : 1.0f, err);
+    if (!t) {
+        *status = 500;
+        return NULL;
+    }
+    if (taken(arg, t->name)) {
+        *status = 409;
+        err_set(err, "toxic already exists");
+    } else if (set_values(&r, t, err) == 0) {
+        return t;
+    }
+    toxic_free(t);
+    return NULL;
 }

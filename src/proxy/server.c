@@ -123,6 +123,7 @@ static int open_api(struct proxy_server *s, const struct proxy_server_config *co
         .version = config->version ? config->version : PROXY_API_VERSION,
         .proxy_metrics = config->proxy_metrics,
         .runtime_metrics = config->runtime_metrics,
+        .populate_toxics = config->populate_toxics,
     };
     if (find_api_address(host, config->port, &want, err) < 0)
         return err_prefix(err, "proxy API on %s:%u", host, config->port);
