@@ -11,7 +11,7 @@
 
 #include "proxy/codec_text.h"
 
-#define BAD_BODY "bad request body: "
+#define BAD_BODY CODEC_BAD_BODY
 
 /* Words for a syntax error; `text` is the body after leading white space. */
 static int syntax_error(const char *text, const json_error_t *e, struct err *err)
@@ -25,7 +25,7 @@ static int syntax_error(const char *text, const json_error_t *e, struct err *err
     if (!strchr("{[\"-0123456789tfn", *start))
         return err_set(err, BAD_BODY "invalid character '%.1s' looking for beginning of value",
                        start);
-    return err_set(err, BAD_BODY "%s", e->text);
+    return err_set(err, BAD_BODY "%s at line %d, column %d", e->text, e->line, e->column);
 }
 
 int codec_parse(const char *bytes, size_t size, json_t **out, struct err *err)

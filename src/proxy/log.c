@@ -45,7 +45,7 @@ int proxy_log_level_parse(const char *text, enum proxy_log_level *out)
     }
     char *end;
     long number = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || number < PROXY_LOG_TRACE || number > PROXY_LOG_OFF)
+    if (end == text || *end != '\0' || number < PROXY_LOG_LOWEST || number > PROXY_LOG_HIGHEST)
         return -1;
     *out = (enum proxy_log_level)number;
     return 0;
@@ -88,7 +88,10 @@ static void line_string(struct line *l, const char *text)
 static void line_field(struct line *l, const struct proxy_log_field *field)
 {
     char number[32];
-    snprintf(number, sizeof number, "%" PRId64, field->number);
+    if (field->real)
+        snprintf(number, sizeof number, "%.6g", *field->real);
+    else
+        snprintf(number, sizeof number, "%" PRId64, field->number);
     /* A field is written whole or, when even an empty value would not fit, not at all. */
     if (l->size + strlen(field->key) + sizeof number + 6 > l->limit)
         return;
