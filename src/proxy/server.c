@@ -228,7 +228,8 @@ static void wait_for_end(const struct proxy_server_config *config, const sigset_
 int proxy_server_run(const struct proxy_server_config *config, int *signal_out, struct err *err)
 {
     sigset_t ends, before;
-    struct sigaction ignore = {.sa_handler = SIG_IGN}, usr1;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction usr1, broken_pipe;
     struct proxy_server *s = NULL;
     char address[ADDRESS_HOST_MAX + 16];
     sigemptyset(&ends);
@@ -237,6 +238,7 @@ int proxy_server_run(const struct proxy_server_config *config, int *signal_out, 
     /* Blocked before the thread starts, so that a signal sent at any moment is waited for below. */
     pthread_sigmask(SIG_BLOCK, &ends, &before);
     sigaction(SIGUSR1, &ignore, &usr1);
+    sigaction(SIGPIPE, &ignore, &broken_pipe);
     log_text(config, PROXY_LOG_INFO, "Starting Toxiproxy", "version",
              config->version ? config->version : PROXY_API_VERSION);
     int rc = proxy_server_start(config, &s, err);
@@ -251,6 +253,7 @@ int proxy_server_run(const struct proxy_server_config *config, int *signal_out, 
         log_text(config, PROXY_LOG_ERROR, "Server finished with error", "error", err->text);
     }
     sigaction(SIGUSR1, &usr1, NULL);
+    sigaction(SIGPIPE, &broken_pipe, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }
