@@ -197,10 +197,12 @@ BODIES = (
 
 # a name as JSON text, and as it comes back
 NAMES = (
-    (b'"plain"', "plain"), (b'"<&>"', r"\u003c\u0026\u003e"), (b'"\\u2028\\u2029"', r"\u2028\u2029"),
+    (b'"plain"', "plain"), (b'"<&>"', r"\u003c\u0026\u003e"),
+    (b'"\\u2028\\u2029"', r"\u2028\u2029"),
     (b'"a\\nb\\rc\\td\\"e\\\\f"', r'a\nb\rc\td\"e\\f'), (b'"\\u0001\\u001f"', r"\u0001\u001f"),
     (b'"\\b\\f"', r"\u0008\u000c"), (b'"\x7f"', "\x7f"), (b'"\\u00e9"', "é"),
-    (b'"\\ud83d\\ude00"', "\U0001f600"), (b'"a\xffb"', "a\ufffdb"), (b'"\xed\xa0\x80"', "\ufffd" * 3),
+    (b'"\\ud83d\\ude00"', "\U0001f600"), (b'"a\xffb"', "a\ufffdb"),
+    (b'"\xed\xa0\x80"', "\ufffd" * 3),
     (b'"\\ud800"', "\ufffd"), (b'"\\udc00x"', "\ufffdx"), (b'"\\ud800\\u0041"', "\ufffdA"),
     (b'"\\ud800\\ud83d\\ude00"', "\ufffd\U0001f600"), (b'"\\/"', "/"),
     # Ours: Go keeps the NUL; no client library sends one.
@@ -262,7 +264,8 @@ class Json(Case):
         self.proxy()
         for text, want in INTEGERS:
             status, _, answer = self.server.raw(
-                "POST", "/proxies/p/toxics", '{"type":"latency","attributes":{"latency":%s}}' % text)
+                "POST", "/proxies/p/toxics",
+                '{"type":"latency","attributes":{"latency":%s}}' % text)
             self.assertEqual(status, 400 if want is None else 200, (text, answer))
             if want is None:
                 self.assertTrue(json.loads(answer)["error"].startswith(BAD))
