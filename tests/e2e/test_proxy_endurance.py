@@ -244,7 +244,8 @@ class Endurance(Case):
         self.toxic("latency")
         words = (b'{', b'}', b'[', b']', b',', b':', b'"', b'\\u', b'd800', b'\\', b'0', b'-',
                  b'1e9', b'null', b'true', b'"name"', b'"toxics"', b'"type":"slicer"',
-                 b'"attributes"', b'"rate"', b'9223372036854775808', b'\xff', b'\x00', b'"toxicity":1e38',
+                 b'"attributes"', b'"rate"', b'9223372036854775808', b'\xff', b'\x00',
+                 b'"toxicity":1e38',
                  b'"shared_rate_kb_per_s"', b'"listen":"unix:/', b'"chunk_toxicity"')
         seeds = (b'{"name":"q","upstream":"u:1","enabled":false,"half_close":true}',
                  b'[{"name":"q","upstream":"u:1","enabled":false,"toxics":[{"type":"noop"}]}]',
