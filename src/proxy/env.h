@@ -9,6 +9,7 @@
 
 #include "proxy/log.h"
 #include "proxy/metrics.h"
+#include "proxy/pipes.h"
 #include "proxy/resolver.h"
 #include "proxy/timers.h"
 #include "toxic/chunk.h"
@@ -18,6 +19,7 @@ struct proxy_env {
     struct timers timers;
     struct resolver *resolver;
     struct chunk_pool pool;
+    struct pipes pipes;
     struct metrics metrics;
     struct proxy_log log;
     uint64_t seed;

@@ -4,6 +4,10 @@
  * was read into, no clock is read, no timer set and no event changed. The chain gets only what
  * could not be written. A short read is taken as the end of what is there; asking again would cost
  * a system call to hear EAGAIN.
+ *
+ * A stream that fills its reads goes through a pipe, uncopied, while no toxic is in its way. What
+ * is in the pipe has passed the chain: it is written before anything of the chain's output, so a
+ * toxic that comes meanwhile acts on what is read from then on, and nothing changes its order.
  */
 #include "proxy/link.h"
 
@@ -14,6 +18,9 @@
 /* Full reads, and writes, in one turn: a fast stream lets the others have theirs. */
 #define READS_PER_TURN 4
 #define WRITES_PER_TURN 64
+/* So many full reads in a row make a stream worth a pipe, until one brings less than this. */
+#define BULK_READS 4
+#define BULK_BYTES_MIN (16 * 1024)
 
 static void set_reading(struct link *l, bool on)
 {
@@ -37,6 +44,37 @@ static void set_writing(struct link *l, bool on)
         event_del(&l->write_event);
 }
 
+static void count_received(struct link *l, size_t size)
+{
+    l->total->received_bytes += size;
+    if (l->series)
+        l->series->received_bytes += size;
+}
+
+static void count_sent(struct link *l, size_t size)
+{
+    l->total->sent_bytes += size;
+    if (l->series)
+        l->series->sent_bytes += size;
+}
+
+static void drop_pipe(struct link *l)
+{
+    pipes_release(&l->env->pipes, l->pipe);
+    l->pipe = NULL;
+}
+
+static bool has_output(const struct link *l)
+{
+    return l->pipe || chain_output(l->chain) != NULL;
+}
+
+/* Whether bytes may go from socket to socket past the chain. */
+static bool may_bypass(const struct link *l)
+{
+    return !l->pipe && chain_is_transparent(l->chain);
+}
+
 /* Returns what was written, 0 when the receiver is not ready, -1 when it is gone. */
 static ssize_t write_some(struct link *l, const void *bytes, size_t size)
 {
@@ -46,15 +84,27 @@ static ssize_t write_some(struct link *l, const void *bytes, size_t size)
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? 0 : -1;
-    l->total->sent_bytes += (uint64_t)n;
-    if (l->series)
-        l->series->sent_bytes += (uint64_t)n;
+    count_sent(l, (size_t)n);
     return n;
+}
+
+/* Writes what is in the pipe; what does not fit stays there. */
+static enum link_status drain_pipe(struct link *l)
+{
+    ssize_t n = pipe_drain(l->pipe, l->destination);
+    if (n < 0)
+        return errno == EAGAIN ? LINK_GOES_ON : LINK_ENDED;
+    count_sent(l, (size_t)n);
+    if (l->pipe->held == 0)
+        drop_pipe(l);
+    return LINK_GOES_ON;
 }
 
 static enum link_status write_output(struct link *l, ns_t now)
 {
-    bool blocked = false;
+    if (l->pipe && drain_pipe(l) != LINK_GOES_ON)
+        return LINK_ENDED;
+    bool blocked = l->pipe != NULL;
     int budget = WRITES_PER_TURN;
     struct chunk *c;
     while (!blocked && budget-- > 0 && (c = chain_output(l->chain)) != NULL) {
@@ -67,7 +117,7 @@ static enum link_status write_output(struct link *l, ns_t now)
         blocked = (size_t)n < size;
     }
     /* Also when the budget is spent: the loop comes back at once. */
-    set_writing(l, chain_output(l->chain) != NULL);
+    set_writing(l, has_output(l));
     return LINK_GOES_ON;
 }
 
@@ -76,19 +126,23 @@ static void on_timer(struct timer *timer, ns_t now);
 enum link_status link_pump(struct link *l, ns_t now)
 {
     enum link_status status = LINK_GOES_ON;
-    if (chain_end(l->chain) != CHAIN_RESET && (!l->writing || chain_output(l->chain) == NULL))
+    if (chain_end(l->chain) != CHAIN_RESET && (!l->writing || !has_output(l)))
         status = write_output(l, now);
     if (status != LINK_GOES_ON)
         return status;
     switch (chain_end(l->chain)) {
     case CHAIN_OPEN: break;
-    case CHAIN_EOF: return LINK_ENDED;
-    case CHAIN_CLOSE: return LINK_ENDED;
+    case CHAIN_EOF:
+    case CHAIN_CLOSE:
+        if (!l->pipe)
+            return LINK_ENDED;
+        break;
     case CHAIN_RESET: return LINK_RESET;
     }
     if (timers_set(&l->env->timers, &l->timer, chain_deadline(l->chain), on_timer) < 0)
         return LINK_RESET;
-    set_reading(l, !l->source_ended && chain_wants_input(l->chain));
+    bool pipe_is_in_use = l->pipe && chain_is_transparent(l->chain);
+    set_reading(l, !l->source_ended && !pipe_is_in_use && chain_wants_input(l->chain));
     return LINK_GOES_ON;
 }
 
@@ -130,7 +184,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 /* Takes bytes that were read; they go out at once when nothing is in their way. */
 static enum link_status take(struct link *l, const unsigned char *bytes, size_t size)
 {
-    if (chain_is_transparent(l->chain)) {
+    if (may_bypass(l)) {
         ssize_t n = write_some(l, bytes, size);
         if (n < 0)
             return LINK_ENDED;
@@ -150,26 +204,58 @@ static enum link_status take(struct link *l, const unsigned char *bytes, size_t 
     return link_pump(l, now);
 }
 
+/* Returns what went into a pipe; 0: nothing did, and a plain read will tell why. */
+static size_t splice_some(struct link *l)
+{
+    l->pipe = pipes_acquire(&l->env->pipes);
+    ssize_t n = l->pipe ? pipe_fill(l->pipe, l->source) : -1;
+    if (n < BULK_BYTES_MIN)
+        l->full_reads = 0;
+    if (n <= 0) {
+        drop_pipe(l);
+        return 0;
+    }
+    count_received(l, (size_t)n);
+    chain_bypass(l->chain);
+    return (size_t)n;
+}
+
+/* Returns true when there may be more to read. */
+static bool read_once(struct link *l, enum link_status *status)
+{
+    if (l->full_reads == BULK_READS && may_bypass(l)) {
+        size_t spliced = splice_some(l);
+        if (spliced > 0) {
+            *status = link_pump(l, ns_now());
+            return spliced == PIPE_BYTES_MAX;
+        }
+    }
+    ssize_t n = recv(l->source, l->env->scratch, sizeof l->env->scratch, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        *status = link_end_source(l, ns_now());
+        return false;
+    }
+    count_received(l, (size_t)n);
+    bool full = (size_t)n == sizeof l->env->scratch;
+    if (!full)
+        l->full_reads = 0;
+    else if (l->full_reads < BULK_READS)
+        l->full_reads++;
+    *status = take(l, l->env->scratch, (size_t)n);
+    return full;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct link *l = arg;
+    (void)fd;
     (void)what;
     enum link_status status = LINK_GOES_ON;
-    for (int i = 0; i < READS_PER_TURN && status == LINK_GOES_ON && l->reading; i++) {
-        ssize_t n = recv(fd, l->env->scratch, sizeof l->env->scratch, 0);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    for (int i = 0; i < READS_PER_TURN && status == LINK_GOES_ON && l->reading; i++)
+        if (!read_once(l, &status))
             break;
-        if (n <= 0) {
-            status = link_end_source(l, ns_now());
-            break;
-        }
-        l->total->received_bytes += (uint64_t)n;
-        if (l->series)
-            l->series->received_bytes += (uint64_t)n;
-        status = take(l, l->env->scratch, (size_t)n);
-        if ((size_t)n < sizeof l->env->scratch)
-            break;
-    }
     report(l, status);
 }
 
@@ -198,6 +284,7 @@ void link_stop(struct link *l)
     set_reading(l, false);
     set_writing(l, false);
     timers_clear(&l->env->timers, &l->timer);
+    drop_pipe(l);
 }
 
 void link_deinit(struct link *l)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "proxy/env.h"
+#include "proxy/pipes.h"
 #include "toxic/chain.h"
 
 struct link;
@@ -29,6 +30,7 @@ typedef void (*link_end_fn)(struct link *link, enum link_status status);
 struct link {
     struct proxy_env *env;
     struct chain *chain;
+    struct pipe *pipe;      /* holds bytes that go out before the chain's; NULL: there are none */
     struct traffic *series; /* counters by labels; may be NULL */
     struct traffic *total;  /* counters of the proxy */
     link_end_fn ended;
@@ -41,6 +43,7 @@ struct link {
     bool writing;      /* write_event is added: the receiver is not ready */
     bool source_ended; /* nothing more will be read */
     bool done;
+    unsigned char full_reads; /* in a row; enough of them make a stream worth a pipe */
     struct timer timer;
 };
 

@@ -64,6 +64,7 @@ static int init_env(struct proxy_server *s, const struct proxy_server_config *co
     env->seed = config->seed;
     env->fd_ceiling = sock_fd_ceiling();
     chunk_pool_init(&env->pool, CHUNK_POOL_SPARE_MAX);
+    pipes_init(&env->pipes, env->fd_ceiling);
     env->base = make_base();
     if (!env->base || timers_init(&env->timers, env->base) < 0)
         return -1;
@@ -88,6 +89,7 @@ static void server_free(struct proxy_server *s)
     timers_deinit(&s->env.timers);
     metrics_deinit(&s->env.metrics);
     chunk_pool_deinit(&s->env.pool);
+    pipes_deinit(&s->env.pipes);
     if (s->env.base)
         event_base_free(s->env.base);
     free(s);
