@@ -204,8 +204,8 @@ static enum link_status take(struct link *l, const unsigned char *bytes, size_t 
     return link_pump(l, now);
 }
 
-/* Returns what went into a pipe; 0: nothing did, and a plain read will tell why. */
-static size_t splice_some(struct link *l)
+/* Returns false when nothing went into a pipe; a plain read will tell why. */
+static bool splice_some(struct link *l)
 {
     l->pipe = pipes_acquire(&l->env->pipes);
     ssize_t n = l->pipe ? pipe_fill(l->pipe, l->source) : -1;
@@ -213,22 +213,19 @@ static size_t splice_some(struct link *l)
         l->full_reads = 0;
     if (n <= 0) {
         drop_pipe(l);
-        return 0;
+        return false;
     }
     count_received(l, (size_t)n);
     chain_bypass(l->chain);
-    return (size_t)n;
+    return true;
 }
 
-/* Returns true when there may be more to read. */
+/* Returns true when there may be more to read in this turn; a pipe's load is a turn's worth. */
 static bool read_once(struct link *l, enum link_status *status)
 {
-    if (l->full_reads == BULK_READS && may_bypass(l)) {
-        size_t spliced = splice_some(l);
-        if (spliced > 0) {
-            *status = link_pump(l, ns_now());
-            return spliced == PIPE_BYTES_MAX;
-        }
+    if (l->full_reads == BULK_READS && may_bypass(l) && splice_some(l)) {
+        *status = link_pump(l, ns_now());
+        return false;
     }
     ssize_t n = recv(l->source, l->env->scratch, sizeof l->env->scratch, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -12,11 +12,11 @@
 
 /* Of one pool, used and spare; without one a link copies. Links with a stalled receiver use them.
  */
-#define PIPES_MAX 64u
+#define PIPES_MAX 32u
 /* What a pool keeps open for later. */
 #define PIPES_SPARE_MAX 4u
 /* The most that one pipe holds. */
-#define PIPE_BYTES_MAX (256u * 1024)
+#define PIPE_BYTES_MAX (1024u * 1024)
 
 struct pipe {
     struct pipe *next;
