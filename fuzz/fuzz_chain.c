@@ -73,6 +73,7 @@ static void set_values(struct world *w, struct toxic *toxic, unsigned char value
             (void)toxic_attr_set_int(toxic->ops, &values, &attrs[i], numbers[v & 15], NULL);
     }
     toxic_apply(toxic, &values, value & 128 ? 0.5f : 1.0f);
+    (void)toxic_set_chunk_toxicity(toxic, value & 64 ? 1.0 : (value & 3) / 3.0, NULL);
     (void)w;
 }
 
@@ -128,7 +129,7 @@ static void step(struct world *w, unsigned char op, unsigned char value)
             chain_update(w->chain, w->toxics[i], w->now);
         }
         break;
-    case 2: wait(w, value * NS_PER_MS); break;
+    case 2: wait(w, value * (op & 8 ? 100 : 1) * NS_PER_MS); break;
     case 3: write_some(w, value * 200u); break;
     case 4:
         if (value == 255)

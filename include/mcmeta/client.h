@@ -236,6 +236,8 @@ struct mcm_server_stats {
     enum mcm_breaker_state breaker_state;
     uint64_t breaker_opened;   /* times it opened */
     uint64_t breaker_rejected; /* calls it kept back */
+    /* Counts of its present window. */
+    uint64_t breaker_requests, breaker_failures, breaker_consecutive_failures;
 
     /* Calls that ended so; those refused for their arguments are not counted. */
     uint64_t outcomes[MCM_OUTCOME_COUNT];

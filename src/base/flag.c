@@ -3,6 +3,7 @@
 
 #include "base/duration.h"
 #include "base/suggest.h"
+#include "base/wrap.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -342,16 +343,7 @@ static void print_flag(FILE *out, const struct flag *f)
         width = 0;
     }
     describe(f, text, sizeof text);
-    for (const char *line = text; *line != '\0'; width = 0) {
-        size_t length = strlen(line);
-        if (length > HELP_WIDTH - HELP_COLUMN) {
-            length = HELP_WIDTH - HELP_COLUMN;
-            while (length > 1 && line[length] != ' ')
-                length--;
-        }
-        fprintf(out, "%*s%.*s\n", HELP_COLUMN - width, "", (int)length, line);
-        line += length + (line[length] == ' ');
-    }
+    wrap_print(out, text, (size_t)width, HELP_COLUMN, HELP_WIDTH);
 }
 
 static void print_examples(FILE *out, const struct flag_example *examples)

@@ -18,6 +18,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
+    setvbuf(stderr, NULL, _IOLBF, 0); /* live lines are printed in parts and appear whole */
     if (argc < 2 || argv[1][0] == '-')
         return run_cmd_main(argc, argv);
     struct suggest nearest = suggest_start(argv[1]);

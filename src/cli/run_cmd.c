@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/duration.h"
+#include "base/wrap.h"
 #include "cli/exit_code.h"
 #include "cli/run_options.h"
 #include "report/report.h"
@@ -43,14 +44,7 @@ static void print_list(void)
         char length[DURATION_TEXT_SIZE];
         printf("\n  %-28s %-9s %6s\n", list[i].name, list[i].group,
                duration_text(scenario_length(&list[i]), length));
-        for (const char *p = list[i].description; *p != '\0';) {
-            size_t n = strlen(p);
-            if (n > 88)
-                for (n = 88; n > 0 && p[n] != ' '; n--)
-                    continue;
-            printf("      %.*s\n", (int)n, p);
-            p += n + (p[n] == ' ');
-        }
+        wrap_print(stdout, list[i].description, 0, 6, 96);
     }
     printf("\nWorkloads (-workload NAME):\n");
     for (size_t i = 0; workloads[i] != NULL; i++)

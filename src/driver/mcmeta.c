@@ -112,6 +112,9 @@ static bool mcmeta_node_stats(void *client, size_t node, struct node_stats *out)
         .pool_total_max = s.total_max,
         .pool_waiting_max = s.waiting_max,
         .breaker = s.has_breaker ? view_of(s.breaker_state) : BREAKER_VIEW_NONE,
+        .breaker_requests = s.breaker_requests,
+        .breaker_failures = s.breaker_failures,
+        .breaker_consecutive_failures = s.breaker_consecutive_failures,
         .breaker_rejected = s.breaker_rejected,
     };
     return true;

@@ -455,6 +455,9 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     stats->breaker_state = breaker.state;
     stats->breaker_opened = breaker.opens;
     stats->breaker_rejected = breaker.rejected_open + breaker.rejected_busy;
+    stats->breaker_requests = breaker.counts.requests;
+    stats->breaker_failures = breaker.counts.failures;
+    stats->breaker_consecutive_failures = breaker.counts.consecutive_failures;
     for (int i = 0; i < MCM_OUTCOME_COUNT; i++)
         stats->outcomes[i] = counter(&backend->outcomes[i]);
 }

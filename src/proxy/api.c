@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "proxy/call.h"
+#include "proxy/codec.h"
 #include "proxy/populate.h"
 
 #define LISTENER_PAUSE_US 100000
@@ -365,17 +366,34 @@ int api_listen(struct api *api, int fd)
     return 0;
 }
 
+/* The whole file, which the caller frees; NULL when it is too large or cannot be read. */
+static char *read_file(FILE *file, size_t *size_out)
+{
+    char *bytes = malloc(API_BODY_BYTES_MAX);
+    if (!bytes)
+        return NULL;
+    *size_out = fread(bytes, 1, API_BODY_BYTES_MAX, file);
+    if (*size_out < API_BODY_BYTES_MAX && !ferror(file))
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
 static int load(struct api *api, FILE *file, struct err *err)
 {
     json_t *body = NULL;
-    json_error_t e;
-    body = json_loadf(file, JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &e);
-    if (!body)
-        return err_set(err, "line %d: %s", e.line, e.text);
+    size_t size;
+    char *bytes = read_file(file, &size);
+    int rc = bytes ? codec_parse(bytes, size, &body, err)
+                   : err_set(err, "cannot be read, or is larger than %u bytes", API_BODY_BYTES_MAX);
+    free(bytes);
+    if (rc < 0)
+        return -1;
     struct populate p = {.env = api->config.env,
                          .collection = api->config.collection,
                          .names = names_new(NULL, NULL, NULL),
                          .body = body,
+                         .toxics = true,
                          .list = evbuffer_new()};
     int status = 0;
     if (!p.names || !p.list) {

@@ -133,7 +133,12 @@ void codec_put_toxic(struct evbuffer *out, const struct toxic *toxic)
     codec_put_string(out, toxic_type_name(toxic->ops));
     PUT(out, ",\"stream\":");
     codec_put_string(out, toxic->stream_text);
-    evbuffer_add_printf(out, ",\"toxicity\":%s}", toxicity);
+    evbuffer_add_printf(out, ",\"toxicity\":%s", toxicity);
+    if (toxic_has_chunk_toxicity(toxic)) {
+        codec_format_float32(toxic->chunk_toxicity, toxicity);
+        evbuffer_add_printf(out, ",\"chunk_toxicity\":%s", toxicity);
+    }
+    PUT(out, "}");
 }
 
 typedef void (*put_toxic_fn)(struct evbuffer *out, const struct toxic *toxic);
@@ -158,6 +163,20 @@ void codec_put_toxics(struct evbuffer *out, const struct proxy *p)
     put_toxic_list(out, p->toxics, 2, codec_put_toxic);
 }
 
+/* Only what is set: clients that know Toxiproxy's fields alone see those alone. */
+static void put_options(struct evbuffer *out, const struct proxy_options *o)
+{
+    if (o->half_close)
+        PUT(out, ",\"half_close\":true");
+    if (o->pass_reset)
+        PUT(out, ",\"pass_reset\":true");
+    if (o->kb_per_s[TOXIC_UPSTREAM] == 0 && o->kb_per_s[TOXIC_DOWNSTREAM] == 0)
+        return;
+    evbuffer_add_printf(
+        out, ",\"" CODEC_SHARED_RATE "\":{\"upstream\":%" PRId64 ",\"downstream\":%" PRId64 "}",
+        o->kb_per_s[TOXIC_UPSTREAM], o->kb_per_s[TOXIC_DOWNSTREAM]);
+}
+
 void codec_put_proxy(struct evbuffer *out, const struct proxy *p)
 {
     PUT(out, "{\"name\":");
@@ -169,6 +188,7 @@ void codec_put_proxy(struct evbuffer *out, const struct proxy *p)
     evbuffer_add_printf(out,
                         ",\"enabled\":%s,\"Logger\":{},\"toxics\":", p->enabled ? "true" : "false");
     codec_put_toxics(out, p);
+    put_options(out, &p->options);
     PUT(out, "}");
 }
 

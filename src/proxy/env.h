@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "proxy/hangup.h"
 #include "proxy/log.h"
 #include "proxy/metrics.h"
 #include "proxy/pipes.h"
@@ -17,6 +18,7 @@
 struct proxy_env {
     struct event_base *base;
     struct timers timers;
+    struct hangups hangups;
     struct resolver *resolver;
     struct chunk_pool pool;
     struct pipes pipes;

@@ -46,6 +46,7 @@ static void set_writing(struct link *l, bool on)
 
 static void count_received(struct link *l, size_t size)
 {
+    l->bytes += size;
     l->total->received_bytes += size;
     if (l->series)
         l->series->received_bytes += size;
@@ -82,8 +83,12 @@ static ssize_t write_some(struct link *l, const void *bytes, size_t size)
     do {
         n = send(l->destination, bytes, size, MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN ? 0 : -1;
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n < 0) {
+        l->error = errno;
+        return -1;
+    }
     count_sent(l, (size_t)n);
     return n;
 }
@@ -92,9 +97,14 @@ static ssize_t write_some(struct link *l, const void *bytes, size_t size)
 static enum link_status drain_pipe(struct link *l)
 {
     ssize_t n = pipe_drain(l->pipe, l->destination);
-    if (n < 0)
-        return errno == EAGAIN ? LINK_GOES_ON : LINK_ENDED;
+    if (n < 0 && errno == EAGAIN)
+        return LINK_GOES_ON;
+    if (n < 0) {
+        l->error = errno;
+        return LINK_BROKEN;
+    }
     count_sent(l, (size_t)n);
+    l->patience_end = 0;
     if (l->pipe->held == 0)
         drop_pipe(l);
     return LINK_GOES_ON;
@@ -103,7 +113,7 @@ static enum link_status drain_pipe(struct link *l)
 static enum link_status write_output(struct link *l, ns_t now)
 {
     if (l->pipe && drain_pipe(l) != LINK_GOES_ON)
-        return LINK_ENDED;
+        return LINK_BROKEN;
     bool blocked = l->pipe != NULL;
     int budget = WRITES_PER_TURN;
     struct chunk *c;
@@ -111,7 +121,7 @@ static enum link_status write_output(struct link *l, ns_t now)
         size_t size = c->length;
         ssize_t n = write_some(l, chunk_bytes(c), size);
         if (n < 0)
-            return LINK_ENDED;
+            return LINK_BROKEN;
         if (n > 0)
             chain_consume(l->chain, (size_t)n, now);
         blocked = (size_t)n < size;
@@ -123,6 +133,28 @@ static enum link_status write_output(struct link *l, ns_t now)
 
 static void on_timer(struct timer *timer, ns_t now);
 
+/* Reads, or does not, as the chain, the end of the stream and the shared bandwidth have it. */
+static void resume_reading(struct link *l)
+{
+    bool pipe_is_in_use = l->pipe && chain_is_transparent(l->chain);
+    bool wanted = !l->source_ended && !pipe_is_in_use && chain_wants_input(l->chain);
+    set_reading(l, wanted && !l->waiter.waiting);
+    if (wanted || l->source_ended || l->lonely)
+        return;
+    l->lonely = true;
+    l->events->paused(l);
+}
+
+/* A close that a toxic ordered waits for what is in the pipe, but not for ever. */
+static bool pipe_delays_close(struct link *l, ns_t now)
+{
+    if (!l->pipe)
+        return false;
+    if (l->patience_end == 0)
+        l->patience_end = ns_add(now, CHAIN_CLOSE_GRACE_NS);
+    return now < l->patience_end;
+}
+
 enum link_status link_pump(struct link *l, ns_t now)
 {
     enum link_status status = LINK_GOES_ON;
@@ -133,16 +165,19 @@ enum link_status link_pump(struct link *l, ns_t now)
     switch (chain_end(l->chain)) {
     case CHAIN_OPEN: break;
     case CHAIN_EOF:
-    case CHAIN_CLOSE:
         if (!l->pipe)
-            return LINK_ENDED;
+            return LINK_EOF;
+        break;
+    case CHAIN_CLOSE:
+        if (!pipe_delays_close(l, now))
+            return LINK_CLOSED;
         break;
     case CHAIN_RESET: return LINK_RESET;
     }
-    if (timers_set(&l->env->timers, &l->timer, chain_deadline(l->chain), on_timer) < 0)
+    ns_t wake = l->patience_end ? l->patience_end : chain_deadline(l->chain);
+    if (timers_set(&l->env->timers, &l->timer, wake, on_timer) < 0)
         return LINK_RESET;
-    bool pipe_is_in_use = l->pipe && chain_is_transparent(l->chain);
-    set_reading(l, !l->source_ended && !pipe_is_in_use && chain_wants_input(l->chain));
+    resume_reading(l);
     return LINK_GOES_ON;
 }
 
@@ -159,7 +194,7 @@ enum link_status link_end_source(struct link *l, ns_t now)
 static void report(struct link *l, enum link_status status)
 {
     if (status != LINK_GOES_ON)
-        l->ended(l, status);
+        l->events->ended(l, status);
 }
 
 static void on_timer(struct timer *timer, ns_t now)
@@ -187,7 +222,7 @@ static enum link_status take(struct link *l, const unsigned char *bytes, size_t 
     if (may_bypass(l)) {
         ssize_t n = write_some(l, bytes, size);
         if (n < 0)
-            return LINK_ENDED;
+            return LINK_BROKEN;
         if (n > 0)
             chain_bypass(l->chain);
         if ((size_t)n == size)
@@ -204,44 +239,82 @@ static enum link_status take(struct link *l, const unsigned char *bytes, size_t 
     return link_pump(l, now);
 }
 
-/* Returns false when nothing went into a pipe; a plain read will tell why. */
-static bool splice_some(struct link *l)
+static void on_gate(struct rate_waiter *waiter, ns_t now)
 {
-    l->pipe = pipes_acquire(&l->env->pipes);
-    ssize_t n = l->pipe ? pipe_fill(l->pipe, l->source) : -1;
-    if (n < BULK_BYTES_MIN)
-        l->full_reads = 0;
-    if (n <= 0) {
-        drop_pipe(l);
-        return false;
-    }
-    count_received(l, (size_t)n);
-    chain_bypass(l->chain);
-    return true;
+    struct link *l = list_entry(waiter, struct link, waiter);
+    report(l, link_pump(l, now));
 }
 
-/* Returns true when there may be more to read in this turn; a pipe's load is a turn's worth. */
-static bool read_once(struct link *l, enum link_status *status)
+/* How much may be read now: of the buffer, what the shared bandwidth allows. */
+static size_t read_share(struct link *l)
 {
-    if (l->full_reads == BULK_READS && may_bypass(l) && splice_some(l)) {
-        *status = link_pump(l, ns_now());
+    size_t size = sizeof l->env->scratch;
+    if (rate_gate_is_open(l->gate))
+        return size;
+    l->waiter.wake = on_gate;
+    size = rate_gate_share(l->gate, size, ns_now());
+    if (size == 0 && rate_gate_wait(l->gate, &l->waiter) < 0)
+        return sizeof l->env->scratch;
+    return size;
+}
+
+/* A look at the source: how the link stands then, and whether there may be more to read now. */
+struct reading {
+    enum link_status status;
+    bool more;
+    bool failed; /* the source did: link->error says why, and nothing was done about it */
+};
+
+/* Returns false when the pipe is no way: then a plain read is. */
+static bool read_through_pipe(struct link *l, struct reading *r)
+{
+    if (l->full_reads < BULK_READS || !may_bypass(l) || !rate_gate_is_open(l->gate))
         return false;
+    l->pipe = pipes_acquire(&l->env->pipes);
+    ssize_t n = l->pipe ? pipe_fill(l->pipe, l->source) : 0;
+    int error = n < 0 ? errno : 0;
+    if (n < BULK_BYTES_MIN)
+        l->full_reads = 0;
+    if (n > 0) {
+        count_received(l, (size_t)n);
+        chain_bypass(l->chain);
+        r->status = link_pump(l, ns_now());
+        return true;
     }
-    ssize_t n = recv(l->source, l->env->scratch, sizeof l->env->scratch, 0);
+    drop_pipe(l);
+    /* An error is told only once, so a plain read would not see it again. */
+    r->failed = n < 0 && error != EAGAIN && error != EINVAL;
+    l->error = r->failed ? error : l->error;
+    return r->failed || error == EAGAIN;
+}
+
+static void read_and_copy(struct link *l, struct reading *r)
+{
+    size_t share = read_share(l);
+    if (share == 0) {
+        set_reading(l, false);
+        return;
+    }
+    ssize_t n = recv(l->source, l->env->scratch, share, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    if (n <= 0) {
-        *status = link_end_source(l, ns_now());
-        return false;
+        return;
+    if (n < 0) {
+        l->error = errno;
+        r->failed = true;
+        return;
     }
+    if (n == 0) {
+        r->status = link_end_source(l, ns_now());
+        return;
+    }
+    rate_gate_take(l->gate, (size_t)n);
     count_received(l, (size_t)n);
-    bool full = (size_t)n == sizeof l->env->scratch;
-    if (!full)
+    r->more = (size_t)n == sizeof l->env->scratch;
+    if (!r->more)
         l->full_reads = 0;
     else if (l->full_reads < BULK_READS)
         l->full_reads++;
-    *status = take(l, l->env->scratch, (size_t)n);
-    return full;
+    r->status = take(l, l->env->scratch, (size_t)n);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -249,11 +322,16 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct link *l = arg;
     (void)fd;
     (void)what;
-    enum link_status status = LINK_GOES_ON;
-    for (int i = 0; i < READS_PER_TURN && status == LINK_GOES_ON && l->reading; i++)
-        if (!read_once(l, &status))
-            break;
-    report(l, status);
+    struct reading r = {.more = true};
+    for (int i = 0; i < READS_PER_TURN && r.more && r.status == LINK_GOES_ON && l->reading; i++) {
+        r.more = false;
+        if (!read_through_pipe(l, &r))
+            read_and_copy(l, &r);
+    }
+    if (r.failed)
+        l->events->source_failed(l);
+    else
+        report(l, r.status);
 }
 
 int link_init(struct link *l, struct rng rng)
@@ -280,6 +358,7 @@ void link_stop(struct link *l)
     l->done = true;
     set_reading(l, false);
     set_writing(l, false);
+    rate_gate_leave(l->gate, &l->waiter);
     timers_clear(&l->env->timers, &l->timer);
     drop_pipe(l);
 }

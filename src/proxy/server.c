@@ -66,7 +66,8 @@ static int init_env(struct proxy_server *s, const struct proxy_server_config *co
     chunk_pool_init(&env->pool, CHUNK_POOL_SPARE_MAX);
     pipes_init(&env->pipes, env->fd_ceiling);
     env->base = make_base();
-    if (!env->base || timers_init(&env->timers, env->base) < 0)
+    if (!env->base || timers_init(&env->timers, env->base) < 0 ||
+        hangups_init(&env->hangups, env->base) < 0)
         return -1;
     env->resolver = resolver_new(env->base);
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -86,6 +87,7 @@ static void server_free(struct proxy_server *s)
         event_free(s->stop_event);
     if (s->stop_fd >= 0)
         close(s->stop_fd);
+    hangups_deinit(&s->env.hangups);
     timers_deinit(&s->env.timers);
     metrics_deinit(&s->env.metrics);
     chunk_pool_deinit(&s->env.pool);
@@ -123,6 +125,7 @@ static int open_api(struct proxy_server *s, const struct proxy_server_config *co
         .version = config->version ? config->version : PROXY_API_VERSION,
         .proxy_metrics = config->proxy_metrics,
         .runtime_metrics = config->runtime_metrics,
+        .populate_toxics = config->populate_toxics,
     };
     if (find_api_address(host, config->port, &want, err) < 0)
         return err_prefix(err, "proxy API on %s:%u", host, config->port);
@@ -164,6 +167,7 @@ int proxy_server_start(const struct proxy_server_config *config, struct proxy_se
         return err_set(err, "proxy server: out of memory");
     s->stop_fd = -1;
     s->env.timers.fd = -1;
+    s->env.hangups.fd = -1;
     int rc = 0;
     if (init_env(s, config) < 0)
         rc = err_set(err, "proxy server: cannot set up the event loop");

@@ -25,6 +25,7 @@ struct proxy_server_config {
     const char *config;   /* file to populate from before the API listens; NULL or "" = none */
     bool proxy_metrics;   /* GET /metrics shows the proxies' byte counters */
     bool runtime_metrics; /* GET /metrics shows the process's own numbers */
+    bool populate_toxics; /* POST /populate makes the toxics of its items; `config` always does */
     struct proxy_log log; /* all zero = silent */
 };
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEEPALIVE_SECONDS 15
@@ -43,6 +44,54 @@ static int open_listener(const struct address *address)
     return -1;
 }
 
+void sock_file_identify(const char *path, struct sock_file *out)
+{
+    struct stat info;
+    *out = (struct sock_file){0};
+    if (lstat(path, &info) == 0 && S_ISSOCK(info.st_mode))
+        *out = (struct sock_file){.device = info.st_dev, .inode = info.st_ino};
+}
+
+void sock_file_remove(const char *path, const struct sock_file *file)
+{
+    struct sock_file now;
+    sock_file_identify(path, &now);
+    if (file->inode != 0 && now.inode == file->inode && now.device == file->device)
+        (void)unlink(path);
+}
+
+/* Whether the file is a socket that refuses connections: its server died without removing it. */
+static bool is_stale(const struct address *address)
+{
+    struct sock_file file;
+    sock_file_identify(address->sa.local.sun_path, &file);
+    int fd = file.inode != 0 ? socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    if (fd < 0)
+        return false;
+    bool refused = connect(fd, &address->sa.any, address->size) < 0 && errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+static int listen_unix(const struct address *address, struct address *bound, struct err *err)
+{
+    int fd = open_listener(address);
+    if (fd < 0 && errno == EADDRINUSE) {
+        /* Whoever bound the name a moment ago and does not listen yet loses it: a second server. */
+        if (is_stale(address) && unlink(address->sa.local.sun_path) == 0)
+            fd = open_listener(address);
+        else
+            errno = EADDRINUSE;
+    }
+    if (fd < 0) {
+        char why[128];
+        return err_set(err, "listen unix %s: bind: %s", address->sa.local.sun_path,
+                       sock_reason(errno, why, sizeof why));
+    }
+    *bound = *address;
+    return fd;
+}
+
 static struct address wildcard(int family, uint16_t port)
 {
     struct address a;
@@ -61,6 +110,8 @@ static struct address wildcard(int family, uint16_t port)
 
 int sock_listen(const struct address *address, struct address *bound, struct err *err)
 {
+    if (address->sa.any.sa_family == AF_UNIX)
+        return listen_unix(address, bound, err);
     struct address want = *address;
     if (address_is_wildcard(address))
         want = wildcard(AF_INET6, address_port(address));

@@ -11,8 +11,8 @@
 int report_interval_head(FILE *out, struct report_style style)
 {
     (void)style;
-    fprintf(out, COLUMNS " node breaker active/idle/total\n", "elapsed", "phase", "ok/s",
-            "failed/s", "p50", "p95", "p99");
+    fprintf(out, COLUMNS " node breaker failures/requests, pool active/idle/total+waiting\n",
+            "elapsed", "phase", "ok/s", "failed/s", "p50", "p95", "p99");
     return ferror(out) ? -1 : 0;
 }
 
@@ -27,8 +27,11 @@ static void write_nodes(FILE *out, const struct interval *interval, const struct
 {
     for (size_t i = 0; i < node_count; i++) {
         const struct node_stats *s = &interval->nodes[i].stats;
-        fprintf(out, "  %s %s %u/%u/%u", nodes[i].name, breaker_view_name(s->breaker),
-                s->pool_active, s->pool_idle, s->pool_total);
+        fprintf(out, "  %s %s", nodes[i].name, breaker_view_name(s->breaker));
+        if (s->breaker != BREAKER_VIEW_NONE)
+            fprintf(out, " %llu/%llu", (unsigned long long)s->breaker_failures,
+                    (unsigned long long)s->breaker_requests);
+        fprintf(out, ", %u/%u/%u", s->pool_active, s->pool_idle, s->pool_total);
         if (s->pool_waiting > 0)
             fprintf(out, "+%u", s->pool_waiting);
     }

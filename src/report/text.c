@@ -2,6 +2,7 @@
 /* The summary for a person: facts first, checks after them, the verdict as the last line. */
 #include "report/report.h"
 
+#include "base/wrap.h"
 #include "report/human.h"
 #include "report/table.h"
 
@@ -290,7 +291,8 @@ static void write_run(const struct writer *w, const struct run_result *run)
     fprintf(w->out, "\n%s%s%s (%s): ", bold(w), run->scenario, plain(w),
             ns_text(w, run->end_ns - run->start_ns, length));
     write_verdict_word(w, run->verdict);
-    fprintf(w->out, "\n  %s\n", run->description);
+    fputc('\n', w->out);
+    wrap_print(w->out, run->description, 0, 2, 100);
     write_phases(w, run);
     write_latency(w, run);
     write_errors(w, run);

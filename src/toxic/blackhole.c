@@ -15,7 +15,8 @@ static void blackhole_arrive(struct stage *stage, struct chunk *chunk, ns_t now)
 
 static void blackhole_stop(struct stage *stage, ns_t now)
 {
-    for (const struct chunk *chunk = stage_head(stage); chunk; chunk = chunk->next)
+    struct chunk *chunk = stage_chosen(stage->queue.head);
+    for (; chunk; chunk = stage_chosen(chunk->next))
         stage_hit(stage, 0, now - chunk->time);
 }
 

@@ -24,10 +24,12 @@ struct chain {
     struct chunk_queue output;
     enum chain_end in_end;
     enum chain_end out_end;
-    ns_t now;                   /* of the call being served */
-    ns_t deadline;              /* the earliest of the stages */
-    bool fresh;                 /* no data has come in */
-    bool moved;                 /* something was handed over since it was last cleared */
+    enum chain_end ordered; /* the most violent end that a toxic has ordered */
+    ns_t progress;          /* the receiver took something, or had nothing to take, at this time */
+    ns_t now;               /* of the call being served */
+    ns_t deadline;          /* the earliest of the stages */
+    bool fresh;             /* no data has come in */
+    bool moved;             /* something was handed over since it was last cleared */
     struct toxic_stats ignored; /* counts for which nobody asked */
 };
 
@@ -76,15 +78,25 @@ static bool has_room_at(const struct chain *chain, const struct stage *stage)
     return stage->out_end || stage->queue.count == 0 || stage->queue.cost < limit;
 }
 
+/* Whether the stage leaves the next chunk alone. The dice are used only if there is a choice. */
+static bool spares(struct stage *stage)
+{
+    float share = stage->chunk_toxicity;
+    return share < 1 && rng_double(&stage->rng) >= (double)share;
+}
+
 /* Hands a chunk to `stage`, or to the output when there is none. */
 static void receive(struct chain *chain, struct stage *stage, struct chunk *chunk)
 {
     chain->moved = true;
     if (!stage) {
+        if (!chain->output.head)
+            chain->progress = chain->now;
         chunk_queue_push(&chain->output, chunk);
         return;
     }
-    if (stage->ops->arrive)
+    chunk->spared = spares(stage);
+    if (stage->ops->arrive && !chunk->spared)
         stage->ops->arrive(stage, chunk, chain->now);
     else
         chunk_queue_push(&stage->queue, chunk);
@@ -114,6 +126,7 @@ void stage_give(struct stage *stage, struct chunk *chunk)
 {
     struct chain *chain = stage->chain;
     struct stage *next = first_active(stage->next);
+    stage->left = ns_max(stage->left, chunk->time);
     if (next && next->out_end) {
         stage_drop(next, chunk);
     } else if (next ? next->in_end : chain->out_end) {
@@ -167,6 +180,10 @@ void stage_end(struct stage *stage, enum chain_end how)
         stage->stats->closes++;
     stage->out_end = how;
     stage->deadline = NS_NEVER;
+    if (!stage->chain->ordered)
+        stage->chain->progress = stage->chain->now;
+    if (how > stage->chain->ordered)
+        stage->chain->ordered = how;
     receive_end(stage->chain, first_active(stage->next), how);
 }
 
@@ -199,15 +216,39 @@ ns_t stage_span(int64_t value, ns_t unit_ns)
     return value * unit_ns;
 }
 
+/* Passes on the chunks at the front that the toxic leaves alone. */
+static void pass_spared(struct stage *stage)
+{
+    struct chunk *head;
+    while ((head = stage->queue.head) && head->spared && stage_has_room(stage))
+        stage_give_head(stage, ns_max(head->time, stage->left));
+}
+
 static void run_once(struct chain *chain)
 {
     chain->deadline = NS_NEVER;
     for (struct stage *stage = chain->first; stage; stage = stage->next) {
         if (!stage->active || stage->out_end)
             continue;
+        pass_spared(stage);
         stage->ops->pump(stage, chain->now);
         chain->deadline = ns_min(chain->deadline, stage->deadline);
     }
+}
+
+/* Does not let a receiver that takes nothing put off for ever what a toxic has ordered. */
+static void lose_patience(struct chain *chain)
+{
+    if (!chain->ordered || !chain->output.head)
+        return;
+    ns_t until = ns_add(chain->progress, CHAIN_CLOSE_GRACE_NS);
+    if (chain->now < until) {
+        chain->deadline = ns_min(chain->deadline, until);
+        return;
+    }
+    chunk_queue_clear(&chain->output, chain->pool);
+    chain->out_end = chain->ordered;
+    chain->moved = true;
 }
 
 static void run(struct chain *chain)
@@ -215,6 +256,8 @@ static void run(struct chain *chain)
     do {
         chain->moved = false;
         run_once(chain);
+        if (!chain->moved)
+            lose_patience(chain);
     } while (chain->moved);
 }
 
@@ -252,6 +295,7 @@ static void activate(struct stage *stage)
 {
     struct chain *chain = stage->chain;
     stage->active = true;
+    stage->left = INT64_MIN;
     stage->deadline = NS_NEVER;
     stage->in_end = stage->out_end = end_before(chain, stage);
     if (stage->ops->start && !stage->out_end)
@@ -265,10 +309,10 @@ static void deactivate(struct stage *stage)
     struct chain *chain = stage->chain;
     if (stage->ops->stop)
         stage->ops->stop(stage, chain->now);
-    while (stage_head(stage)) {
+    const struct chunk *head;
+    while ((head = stage->queue.head)) {
         /* Who was held until now was hit, too; a toxic with a stop of its own has counted that. */
-        const struct chunk *head = stage_head(stage);
-        if (!stage->ops->stop && chain->now > head->time)
+        if (!stage->ops->stop && !head->spared && chain->now > head->time)
             stage_hit(stage, head->length, chain->now - head->time);
         stage_give_head(stage, chain->now);
     }
@@ -289,6 +333,7 @@ int chain_add(struct chain *chain, const struct toxic *toxic, struct toxic_stats
     stage->toxic = toxic;
     stage->stats = stats ? stats : &chain->ignored;
     stage->values = toxic->values;
+    stage->chunk_toxicity = toxic->chunk_toxicity;
     stage->rng = rng_seeded(rng_u64(&chain->rng));
     stage->deadline = NS_NEVER;
     struct stage **end = &chain->first;
@@ -307,6 +352,7 @@ void chain_update(struct chain *chain, const struct toxic *toxic, ns_t now)
     assert(stage);
     begin(chain, now);
     stage->values = toxic->values;
+    stage->chunk_toxicity = toxic->chunk_toxicity;
     bool chosen = dice(stage, toxic->toxicity);
     if (!chosen)
         deactivate(stage);
@@ -383,11 +429,11 @@ void chain_consume(struct chain *chain, size_t length, ns_t now)
     begin(chain, now);
     struct chunk *head = chain->output.head;
     assert(head && length <= head->length);
-    if (length < head->length) {
+    chain->progress = chain->now;
+    if (length < head->length)
         chunk_queue_skip(&chain->output, length);
-        return;
-    }
-    chunk_free(chain->pool, chunk_queue_pop(&chain->output));
+    else
+        chunk_free(chain->pool, chunk_queue_pop(&chain->output));
     run(chain);
 }
 

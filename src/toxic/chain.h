@@ -33,6 +33,12 @@
 /* Chunks that wait for the writer, in bytes of memory: beyond it the stages hold back. */
 #define CHAIN_OUTPUT_BYTES_MAX (128u * 1024)
 
+/*
+ * How long a close that a toxic ordered waits for a receiver that takes nothing. Then what is
+ * inside is discarded and the close is told.
+ */
+#define CHAIN_CLOSE_GRACE_NS (5 * NS_PER_SEC)
+
 /* How a stream ends, in rising order of violence. */
 enum chain_end {
     CHAIN_OPEN,  /* it goes on */
@@ -85,7 +91,10 @@ const struct chunk_queue *chain_output_queue(const struct chain *chain);
 
 /*
  * What to do with the sockets now. CHAIN_EOF and CHAIN_CLOSE are told only when the output is
- * empty, CHAIN_RESET at once.
+ * empty, CHAIN_RESET as soon as it has come through the toxics behind the one that ordered it. When
+ * a toxic has ordered either and the receiver takes nothing for CHAIN_CLOSE_GRACE_NS, counted from
+ * the order or the latest chain_consume(), the output is discarded and the end told nevertheless.
+ * An EOF waits for the receiver as long as it takes.
  */
 enum chain_end chain_end(const struct chain *chain);
 

@@ -25,6 +25,7 @@ struct chunk {
     /* When it reached the place it waits in: read time first, then what each stage sets. */
     ns_t time;
     ns_t due;        /* scratch of the stage that holds it */
+    bool spared;     /* the stage that holds it leaves it alone: see chunk_toxicity */
     uint32_t begin;  /* offset of the first byte not consumed yet */
     uint32_t length; /* bytes from begin on */
     uint32_t capacity;

@@ -28,7 +28,7 @@ static void slow_close_pump(struct stage *stage, ns_t now)
     stage->deadline = NS_NEVER;
     while (stage_head(stage) && stage_has_room(stage))
         stage_give_head(stage, stage_head(stage)->time);
-    if (stage_head(stage) || !stage->in_end)
+    if (stage->queue.count || !stage->in_end)
         return;
     if (!self->holding) {
         self->holding = true;

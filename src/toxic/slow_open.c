@@ -34,6 +34,8 @@ static void slow_open_pump(struct stage *stage, ns_t now)
 {
     struct slow_open *self = stage_state(stage);
     stage->deadline = NS_NEVER;
+    /* A first chunk that chunk_toxicity spared has opened the connection too. */
+    self->open = self->open || stage->left != INT64_MIN;
     while (stage_head(stage) && stage_has_room(stage)) {
         ns_t time = stage_head(stage)->time;
         if (self->open) {

@@ -9,6 +9,9 @@
  * at `now`, leaves the rest in the queue and sets stage->deadline to the next time it has something
  * to do: later than now, or NS_NEVER. It hands over only while stage_has_room(); when there is room
  * again it is called.
+ *
+ * Chunks that chunk_toxicity spares are the chain's business: they do not arrive(), are never the
+ * stage_head() and cost no line here, except where a toxic walks its whole queue.
  */
 #ifndef TOXIC_STAGE_H
 #define TOXIC_STAGE_H
@@ -23,11 +26,13 @@ struct stage {
     struct toxic_stats *stats; /* never NULL */
     struct toxic_values values;
     struct rng rng;
+    float chunk_toxicity;
     bool active;            /* the dice chose this link; an inactive stage holds nothing */
     bool counted;           /* already among stats->connections */
     enum chain_end in_end;  /* the end of the stream has come in, behind the queue */
     enum chain_end out_end; /* … has been passed on */
     struct chunk_queue queue;
+    ns_t left; /* when the latest chunk left; INT64_MIN: none has since the link was chosen */
     ns_t deadline;
     _Alignas(max_align_t) unsigned char state[];
 };
@@ -60,9 +65,22 @@ static inline void *stage_state(struct stage *stage)
     return stage->state;
 }
 
+/*
+ * The first chunk if the toxic is to act on it. NULL as well when the first one is spared: the
+ * chain passes that on itself as soon as there is room, and calls pump() again.
+ */
 static inline struct chunk *stage_head(const struct stage *stage)
 {
-    return stage->queue.head;
+    struct chunk *head = stage->queue.head;
+    return head && !head->spared ? head : NULL;
+}
+
+/* The first chunk from `chunk` on that is not spared, or NULL. */
+static inline struct chunk *stage_chosen(struct chunk *chunk)
+{
+    while (chunk && chunk->spared)
+        chunk = chunk->next;
+    return chunk;
 }
 
 /* Whether what comes next takes another chunk. */

@@ -59,6 +59,7 @@ struct toxic *toxic_new(const struct toxic_ops *ops, const char *name, const cha
     toxic->stream_text = strdup(stream_text);
     toxic->name = name && *name ? strdup(name) : default_name(ops->type, stream_text);
     toxic->toxicity = toxicity;
+    toxic->chunk_toxicity = 1;
     toxic->values = toxic_values_default(ops);
     if (!toxic->name || !toxic->stream_text) {
         err_set(err, "out of memory");
@@ -130,6 +131,19 @@ int toxic_attr_set_float(const struct toxic_ops *ops, struct toxic_values *value
 union toxic_value toxic_attr_get(const struct toxic *toxic, const struct toxic_attr *attr)
 {
     return toxic->values.v[attr_index(toxic->ops, attr)];
+}
+
+int toxic_set_chunk_toxicity(struct toxic *toxic, double share, struct err *err)
+{
+    if (!(share >= 0 && share <= 1))
+        return err_set(err, "chunk_toxicity must be between 0 and 1, not %g", share);
+    toxic->chunk_toxicity = (float)share;
+    return 0;
+}
+
+bool toxic_has_chunk_toxicity(const struct toxic *toxic)
+{
+    return toxic->chunk_toxicity < 1;
 }
 
 void toxic_apply(struct toxic *toxic, const struct toxic_values *values, float toxicity)

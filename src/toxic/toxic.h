@@ -67,6 +67,12 @@ struct toxic {
     char *stream_text; /* as the client spelled it; printed back */
     enum toxic_stream stream;
     float toxicity; /* probability that a link is affected; not limited to 0..1 */
+    /*
+     * Probability, 0 to 1, that a chunk on such a link is affected. A chunk that is not passes as
+     * if the toxic were not there, except that it never overtakes one that is. Set it with
+     * toxic_set_chunk_toxicity(); 1 unless asked for.
+     */
+    float chunk_toxicity;
     struct toxic_values values;
     struct toxic_stats stats;
 };
@@ -105,6 +111,13 @@ int toxic_attr_set_int(const struct toxic_ops *ops, struct toxic_values *values,
 int toxic_attr_set_float(const struct toxic_ops *ops, struct toxic_values *values,
                          const struct toxic_attr *attr, double value, struct err *err);
 union toxic_value toxic_attr_get(const struct toxic *toxic, const struct toxic_attr *attr);
+/*
+ * Takes effect on a link with chain_update(), for chunks that come later. -1 with `err` filled and
+ * nothing changed: not a number from 0 to 1.
+ */
+int toxic_set_chunk_toxicity(struct toxic *toxic, double share, struct err *err);
+/* Whether it is other than the 1 that clients who do not know it expect: to be printed then. */
+bool toxic_has_chunk_toxicity(const struct toxic *toxic);
 /* Takes effect on a link with chain_update(). */
 void toxic_apply(struct toxic *toxic, const struct toxic_values *values, float toxicity);
 

@@ -25,11 +25,13 @@ struct bench {
     struct proxy_env env;
     struct link link;
     struct traffic total;
+    struct rate_gate gate;
     int sender;   /* the other end of the link's source */
     int receiver; /* … of its destination */
     uint64_t sent;
     uint64_t received;
     bool ended;
+    bool source_failed;
     enum link_status how;
 };
 
@@ -63,6 +65,30 @@ static void on_end(struct link *link, enum link_status status)
     link_stop(link);
 }
 
+static void on_source_failed(struct link *link)
+{
+    struct bench *b = (struct bench *)((char *)link - offsetof(struct bench, link));
+    b->source_failed = true;
+    link_stop(link);
+}
+
+static void on_paused(struct link *link)
+{
+    (void)link;
+}
+
+static const struct link_events events = {
+    .ended = on_end,
+    .source_failed = on_source_failed,
+    .paused = on_paused,
+};
+
+static void set_linger(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 static int bench_start(void **state)
 {
     struct bench *b = calloc(1, sizeof *b);
@@ -74,7 +100,9 @@ static int bench_start(void **state)
     assert_int_equal(timers_init(&b->env.timers, b->env.base), 0);
     chunk_pool_init(&b->env.pool, 4);
     pipes_init(&b->env.pipes, 1 << 20);
-    b->link = (struct link){.env = &b->env, .total = &b->total, .ended = on_end};
+    rate_gate_init(&b->gate, &b->env.timers);
+    b->link =
+        (struct link){.env = &b->env, .total = &b->total, .events = &events, .gate = &b->gate};
     tcp_pair(&b->link.source, &b->sender);
     tcp_pair(&b->link.destination, &b->receiver);
     assert_int_equal(link_init(&b->link, rng_seeded(1)), 0);
@@ -91,6 +119,7 @@ static int bench_stop(void **state)
     close(b->link.destination);
     close(b->sender);
     close(b->receiver);
+    rate_gate_deinit(&b->gate);
     timers_deinit(&b->env.timers);
     chunk_pool_deinit(&b->env.pool);
     pipes_deinit(&b->env.pipes);
@@ -281,7 +310,7 @@ static void the_end_of_the_stream_waits_for_the_pipe(void **state)
     for (int turns = 0; !b->ended && turns < TURNS_MAX; turns++)
         turn(b);
     assert_true(b->ended);
-    assert_int_equal(b->how, LINK_ENDED);
+    assert_int_equal(b->how, LINK_EOF);
     assert_int_equal(b->received, through);
 }
 
@@ -289,14 +318,68 @@ static void a_lost_receiver_ends_the_link_and_closes_its_pipe(void **state)
 {
     struct bench *b = *state;
     fill_pipe(b);
-    struct linger linger = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(b->receiver, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    set_linger(b->receiver);
     close(b->receiver);
     b->receiver = -1;
     for (int turns = 0; !b->ended && turns < TURNS_MAX; turns++)
         turn(b);
-    assert_int_equal(b->how, LINK_ENDED);
+    assert_int_equal(b->how, LINK_BROKEN);
+    assert_int_equal(b->link.error, ECONNRESET);
     assert_int_equal(b->env.pipes.count, b->env.pipes.spare_count);
+}
+
+static void a_reset_sender_is_told_as_such(void **state)
+{
+    struct bench *b = *state;
+    fill_pipe(b);
+    set_linger(b->sender);
+    close(b->sender);
+    b->sender = -1;
+    for (int turns = 0; !b->source_failed && turns < TURNS_MAX; turns++) {
+        take(b);
+        turn(b);
+    }
+    assert_true(b->source_failed);
+    assert_false(b->ended);
+    assert_int_equal(b->link.error, ECONNRESET);
+}
+
+static void a_close_that_a_toxic_ordered_waits_so_long_for_the_pipe(void **state)
+{
+    struct bench *b = *state;
+    struct toxic *t = make_toxic("timeout", 1);
+    fill_pipe(b);
+    add(b, t);
+    ns_t now = ns_now() + NS_PER_SEC;
+    chain_tick(b->link.chain, now);
+    assert_int_equal(chain_end(b->link.chain), CHAIN_CLOSE);
+    assert_int_equal(link_pump(&b->link, now), LINK_GOES_ON);
+    assert_int_equal(link_pump(&b->link, now + CHAIN_CLOSE_GRACE_NS - 1), LINK_GOES_ON);
+    assert_int_equal(link_pump(&b->link, now + CHAIN_CLOSE_GRACE_NS), LINK_CLOSED);
+    link_deinit(&b->link);
+    toxic_free(t);
+}
+
+static void a_shared_rate_keeps_the_stream_out_of_the_pipe(void **state)
+{
+    struct bench *b = *state;
+    fill_pipe(b);
+    rate_gate_set(&b->gate, 1000000, ns_now());
+    drain(b);
+    size_t pipes = b->env.pipes.count;
+    uint64_t end = b->sent + STREAM_BYTES / 8;
+    for (int idle = 0; b->received < end && idle < TURNS_MAX; idle++) {
+        while (feed(b, end))
+            ;
+        turn(b);
+        assert_null(b->link.pipe);
+        if (take(b))
+            idle = 0;
+        else
+            usleep(1000);
+    }
+    assert_int_equal(b->received, end);
+    assert_int_equal(b->env.pipes.count, pipes);
 }
 
 static void a_reset_toxic_does_not_wait_for_the_pipe(void **state)
@@ -349,6 +432,9 @@ int main(void)
         TEST(no_byte_changes_while_toxics_toggle_under_a_fast_stream),
         TEST(the_end_of_the_stream_waits_for_the_pipe),
         TEST(a_lost_receiver_ends_the_link_and_closes_its_pipe),
+        TEST(a_reset_sender_is_told_as_such),
+        TEST(a_close_that_a_toxic_ordered_waits_so_long_for_the_pipe),
+        TEST(a_shared_rate_keeps_the_stream_out_of_the_pipe),
         TEST(a_reset_toxic_does_not_wait_for_the_pipe),
         TEST(without_descriptors_for_a_pipe_it_copies),
         TEST(messages_never_take_a_pipe),

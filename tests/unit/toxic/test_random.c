@@ -22,6 +22,7 @@ static void randomize(struct rng *rng, struct toxic *toxic)
             toxic->values.v[i].i = (int64_t)rng_below(rng, 3000);
     }
     toxic->toxicity = rng_below(rng, 4) ? 1.0f : 0.5f;
+    toxic->chunk_toxicity = rng_below(rng, 3) ? 1.0f : (float)rng_double(rng);
     /* So far off that it never fires: what is tested here loses nothing. */
     if (strcmp(toxic_type_name(toxic->ops), "reset_peer") == 0)
         toxic->values.v[0].i = INT64_MAX;
