@@ -205,9 +205,11 @@ def measure_ops(c):
 
 
 def measure_churn(c):
-    result, _ = measured(c, "churn", 20, SECONDS)
+    result, cpu = measured(c, "churn", 20, SECONDS)
     if result:
         c.note("conn/s", result["count"] / result["seconds"])
+        if c.process:
+            c.note("us/conn", cpu * 1e6 / result["count"])
 
 
 def measure_bulk(c):
@@ -338,7 +340,7 @@ def run(what, folder, server, ours):
     if "churn" in what:
         print("\n## New connections: connect, one request, close; 20 at a time\n")
         rounds([c for c in small if c.name != "memchaos lat. 0"], measure_churn)
-        table(small, ("conn/s",))
+        table(small, ("conn/s", "us/conn"))
     if "bulk" in what:
         print("\n## Bulk, one stream\n")
         rounds(contestants, measure_bulk)

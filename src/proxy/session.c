@@ -223,9 +223,10 @@ static void on_source_failed(struct link *l)
     log_link(s, l, "Source terminated");
     l->source_lost = true;
     link_deinit(&s->links[opposite(l->stream)]);
-    drain(s);
     enum link_status status = link_end_source(l, ns_now());
-    if (status != LINK_GOES_ON)
+    if (status == LINK_GOES_ON)
+        drain(s);
+    else
         on_link_end(l, status);
 }
 
@@ -423,7 +424,6 @@ int session_start(struct proxy *proxy, int client, const struct address *peer)
     char text[ADDRESS_TEXT_MAX];
     address_format(peer, text);
     snprintf(s->peer, sizeof s->peer, "%.*s", (int)sizeof s->peer - 1, text);
-    sock_tune(client);
     proxy_log_connection(proxy, PROXY_LOG_INFO, "Accepted client", s->peer, NULL);
     resolve(s);
     return 0;
