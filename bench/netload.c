@@ -8,6 +8,7 @@
  *   netload bulk PORT STREAMS SECONDS        receives as fast as it goes
  *   netload idle PORT CONNECTIONS            one request each, then "ready" and silence until its
  *                                            input ends
+ *   netload timer 0 COUNT                    how late this machine wakes up from a 5 ms timer
  *
  * The first byte that a connection carries tells the server what it is for: 'E' answers every
  * request with the same bytes, 'B' sends without end. Each mode prints one JSON object.
@@ -23,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/time.h"
@@ -206,6 +208,22 @@ static void reconnect(struct load *l, int fd)
     ask(l, fd);
 }
 
+/* The floor of every delay measured here. */
+static void wait_for_timers(struct load *l)
+{
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    for (int i = 0; i < l->connections && l->count < SAMPLES_MAX; i++) {
+        uint64_t expirations;
+        ns_t due = ns_now() + 5 * NS_PER_MS;
+        struct itimerspec when = {.it_value = ns_to_timespec(due)};
+        if (timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) < 0 ||
+            read(timer, &expirations, sizeof expirations) < 0)
+            fail("timer");
+        l->samples_us10[l->count++] = (uint32_t)((ns_now() - due) / 100);
+    }
+    close(timer);
+}
+
 static int compare(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -293,6 +311,9 @@ int main(int argc, char **argv)
         idle(&l);
     } else if (strcmp(argv[1], "bulk") == 0) {
         bulk(&l, length);
+    } else if (strcmp(argv[1], "timer") == 0) {
+        wait_for_timers(&l);
+        print_load(&l, began);
     } else {
         open_all(&l);
         run(&l, strcmp(argv[1], "churn") == 0 ? reconnect : ask);

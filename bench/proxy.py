@@ -254,10 +254,11 @@ def measure_idle(c):
 
 
 def text(values, digits=3):
+    def number(value):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
     if not values:
         return "-"
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):.{digits}g} ({low:.{digits}g}–{high:.{digits}g})"
+    return f"{number(statistics.median(values))} ({number(min(values))}–{number(max(values))})"
 
 
 def table(contestants, columns):
@@ -271,7 +272,7 @@ def table(contestants, columns):
             if reference and values and reference.figures.get(what):
                 pairs = zip(values, reference.figures[what])
                 ratio = f"{statistics.median(a / b for a, b in pairs if b > 0):.2f}"
-            line += f"{text(values, 4 if 's' == what[-1] and '/' in what else 3):>24}{ratio:>12}"
+            line += f"{text(values):>24}{ratio:>12}"
         print(line)
 
 
@@ -286,17 +287,38 @@ def accuracy(ours):
     plain = ours.proxy("plain")
     slow = ours.proxy("slow", ("downstream", "latency", {"latency": 5}))
     line = ours.proxy("line", ("downstream", "bandwidth", {"rate": 100000}))
-    p50, p99, rate = [], [], []
+    figures = {}
     for _ in range(ROUNDS):
-        base = load("ops", plain, 1, 1)
-        got = load("ops", slow, 1, 2)
-        p50.append(got["p50_us"] - base["p50_us"])
-        p99.append(got["p99_us"])
+        for name, got, less in (("a timer of this machine", load("timer", 0, 200), 0),
+                                ("a hop without toxics", load("ops", plain, 1, 0.5), 0),
+                                ("latency 5 ms", load("ops", slow, 1, 2), 5000)):
+            figures.setdefault((name, less), []).append(got)
         result = load("bulk", line, 1, 1)
-        rate.append(result["bytes"] / result["seconds"] / 1e6)
-    print(f"latency 5 ms, one connection: p50 beyond a toxic-free hop {text(p50, 5)} µs, "
-          f"p99 {text(p99, 5)} µs")
-    print(f"bandwidth 100000 KB/s: {text(rate, 5)} MB/s")
+        figures.setdefault("rate", []).append(result["bytes"] / result["seconds"] / 1e6)
+    rates = figures.pop("rate")
+    print(f"{'µs late':26}{'p50':>24}{'p99':>24}")
+    for (name, less), got in figures.items():
+        columns = [text([g[p] - less for g in got]) for p in ("p50_us", "p99_us")]
+        print(f"{name:26}{columns[0]:>24}{columns[1]:>24}")
+    print(f"bandwidth 100000 KB/s: {text(rates, 5)} MB/s")
+
+
+def idle(server, others):
+    """A process of its own for each row: freed memory of other work would hide what is taken."""
+    ours = []
+    contestants = []
+    for name, attributes in (("memchaos", None), ("memchaos lat. 0", {"latency": 0})):
+        ours.append(Ours(server))
+        wait_for_port(ours[-1].api)
+        toxics = [(way, "latency", attributes) for way in ("upstream", "downstream")]
+        port = ours[-1].proxy("idle", *(toxics if attributes else []))
+        contestants.append(Contestant(name, port, ours[-1].process))
+    contestants += others
+    rounds(contestants, measure_idle, 1)
+    table(contestants, ("KiB/conn",))
+    for each in ours:
+        each.process.terminate()
+        each.process.wait(10)
 
 
 def make_contestants(folder, server, ours):
@@ -312,7 +334,8 @@ def make_contestants(folder, server, ours):
             continue
         port = free_port()
         env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin")
-        process = subprocess.Popen(start(folder, server, port), stdout=subprocess.DEVNULL, env=env)
+        process = subprocess.Popen(start(folder, server, port), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, env=env)
         contestants.append(Contestant(name, port, process))
         wait_for_port(port)
     if missing:
@@ -325,10 +348,9 @@ def run(what, folder, server, ours):
     names = {c.name: c for c in contestants}
     small = [c for c in contestants if c.name != "haproxy splice"]
     if "idle" in what:
-        # First of all: later, freed buffers would hide what a connection takes.
+        # First of all, while the others are fresh, too.
         print(f"\n## Memory of {IDLE} idle connections\n")
-        rounds([c for c in small if c.name != "socat"], measure_idle, 1)
-        table(small, ("KiB/conn",))
+        idle(server, [c for c in small if c.name in ("haproxy", "nginx stream")])
     if "ops" in what:
         print("\n## 32-byte requests, 100 connections\n")
         rounds(small, measure_ops)
