@@ -49,9 +49,9 @@ static struct event_base *make_base(void)
     struct event_config *config = event_config_new();
     if (!config)
         return NULL;
-    /* One thread uses it: no locks. Changes of interest reach the kernel together, once per turn.
-     */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    /* One thread uses it: no locks. Changes of interest reach the kernel at once, not gathered in a
+     * list, which would name descriptors that have been closed and belong to others by then. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
