@@ -122,6 +122,7 @@ static void log_access(const struct api_call *call, int status, size_t size)
     uint16_t port = 0;
     if (connection)
         evhttp_connection_get_peer(connection, &peer, &port);
+    double duration_ms = (double)(ns_now() - call->started) / (double)NS_PER_MS;
     const struct proxy_log_field fields[] = {
         {.key = "request_id", .text = call->id},
         {.key = "client", .text = peer ? peer : ""},
@@ -130,7 +131,7 @@ static void log_access(const struct api_call *call, int status, size_t size)
         {.key = "user_agent", .text = agent ? agent : ""},
         {.key = "status", .number = status},
         {.key = "size", .number = (int64_t)size},
-        {.key = "duration", .number = (ns_now() - call->started) / NS_PER_MS},
+        {.key = "duration", .real = &duration_ms},
         {.key = "handler", .text = call->handler_name},
         {.key = NULL},
     };
@@ -379,6 +380,15 @@ static char *read_file(FILE *file, size_t *size_out)
     return NULL;
 }
 
+/* The words for a request are wrong for a file. */
+static int not_a_request(struct err *err)
+{
+    char *found = strstr(err->text, CODEC_BAD_BODY);
+    if (found)
+        memmove(found, found + strlen(CODEC_BAD_BODY), strlen(found + strlen(CODEC_BAD_BODY)) + 1);
+    return -1;
+}
+
 static int load(struct api *api, FILE *file, struct err *err)
 {
     json_t *body = NULL;
@@ -388,7 +398,7 @@ static int load(struct api *api, FILE *file, struct err *err)
                    : err_set(err, "cannot be read, or is larger than %u bytes", API_BODY_BYTES_MAX);
     free(bytes);
     if (rc < 0)
-        return -1;
+        return not_a_request(err);
     struct populate p = {.env = api->config.env,
                          .collection = api->config.collection,
                          .names = names_new(NULL, NULL, NULL),
@@ -413,7 +423,7 @@ static int load(struct api *api, FILE *file, struct err *err)
     if (status == 0)
         proxy_log_event(&api->config.env->log, PROXY_LOG_INFO, "Populated proxies from file",
                         fields);
-    return status == 0 ? 0 : -1;
+    return status == 0 ? 0 : not_a_request(err);
 }
 
 int api_load_file(struct api *api, const char *path, struct err *err)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proxy/codec.h"
+#include "proxy/metrics_victims.h"
 #include "proxy/populate.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -372,5 +373,7 @@ int call_metrics(struct api_call *call)
     metrics_print_handler(call->out);
     if (config->proxy_metrics)
         metrics_print_proxies(&config->env->metrics, call->out);
+    if (config->proxy_metrics)
+        metrics_print_victims(config->collection, call->out);
     return 200;
 }

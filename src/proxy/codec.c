@@ -11,7 +11,7 @@
 
 #include "proxy/codec_text.h"
 
-#define BAD_BODY "bad request body: "
+#define BAD_BODY CODEC_BAD_BODY
 
 /* Words for a syntax error; `text` is the body after leading white space. */
 static int syntax_error(const char *text, const json_error_t *e, struct err *err)
@@ -22,10 +22,17 @@ static int syntax_error(const char *text, const json_error_t *e, struct err *err
         return err_set(err, BAD_BODY "EOF");
     if (json_error_code(e) == json_error_premature_end_of_input)
         return err_set(err, BAD_BODY "unexpected EOF");
+    unsigned char first = (unsigned char)*start;
+    /* Go takes the byte for a character of its own. */
+    char shown[3] = {(char)first};
+    if (first >= 0x80) {
+        shown[0] = (char)(0xc0 | first >> 6);
+        shown[1] = (char)(0x80 | (first & 0x3f));
+    }
     if (!strchr("{[\"-0123456789tfn", *start))
-        return err_set(err, BAD_BODY "invalid character '%.1s' looking for beginning of value",
-                       start);
-    return err_set(err, BAD_BODY "%s", e->text);
+        return err_set(err, BAD_BODY "invalid character '%s' looking for beginning of value",
+                       shown);
+    return err_set(err, BAD_BODY "%s at line %d, column %d", e->text, e->line, e->column);
 }
 
 int codec_parse(const char *bytes, size_t size, json_t **out, struct err *err)

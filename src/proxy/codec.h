@@ -17,6 +17,8 @@
 
 struct evbuffer;
 
+#define CODEC_BAD_BODY "bad request body: "
+
 /* The option of a proxy with the bandwidth that its connections share. */
 #define CODEC_SHARED_RATE "shared_rate_kb_per_s"
 
@@ -43,8 +45,8 @@ struct toxic_request {
 
 /*
  * Parses the first JSON value of a body; what follows it is ignored. Bytes that are not UTF-8
- * become U+FFFD. Errors begin with "bad request body: ". The caller gives *out back with
- * json_decref().
+ * become U+FFFD; codec_text.h has the rest. Errors begin with CODEC_BAD_BODY. The caller gives *out
+ * back with json_decref().
  */
 int codec_parse(const char *bytes, size_t size, json_t **out, struct err *err);
 

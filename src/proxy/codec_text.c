@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLACEMENT "\xef\xbf\xbd"
+#include "base/utf8.h"
+
 #define REPLACEMENT_ESCAPE "\\ufffd"
 #define ESCAPE_SIZE 6 /* of \uXXXX */
 /* Of a 64-bit integer without sign; a longer one is looked at. */
@@ -27,39 +28,13 @@ static void put(struct text *t, const char *bytes, size_t size)
     t->out += size;
 }
 
-/* Length of the valid UTF-8 sequence at p, or 0. RFC 3629: no surrogates, no overlong forms. */
-static size_t utf8_length(const unsigned char *p, size_t size)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (p[0] < forms[i].first_low || p[0] > forms[i].first_high)
-            continue;
-        if (size < forms[i].length)
-            return 0;
-        if (forms[i].length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high))
-            return 0;
-        for (size_t k = 2; k < forms[i].length; k++)
-            if ((p[k] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
 static void copy_character(struct text *t)
 {
-    size_t length = utf8_length((const unsigned char *)t->in, (size_t)(t->end - t->in));
+    size_t length = utf8_length(t->in, (size_t)(t->end - t->in));
     if (length > 0)
         put(t, t->in, length);
     else
-        put(t, REPLACEMENT, strlen(REPLACEMENT));
+        put(t, UTF8_REPLACEMENT, strlen(UTF8_REPLACEMENT));
     t->in += length > 0 ? length : 1;
 }
 

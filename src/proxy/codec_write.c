@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "proxy/codec.h"
 
 #define PUT(out, literal) evbuffer_add((out), (literal), sizeof(literal) - 1)
 
-/* The escape of the character at p, and how many bytes of input it stands for; NULL = as it is. */
-static const char *escape(const unsigned char *p, char piece[8], size_t *taken)
+/*
+ * The escape of the `length` bytes at p, one valid character or (0) none; NULL = as it is. What
+ * clients sent is valid; a text of ours may have been cut inside a character.
+ */
+static const char *escape(const char *p, size_t length, char piece[8])
 {
-    *taken = 1;
     switch (*p) {
     case '"': return "\\\"";
     case '\\': return "\\\\";
@@ -21,26 +24,30 @@ static const char *escape(const unsigned char *p, char piece[8], size_t *taken)
     case '\r': return "\\r";
     case '\t': return "\\t";
     }
-    if (*p < 0x20 || *p == '<' || *p == '>' || *p == '&') {
-        snprintf(piece, 8, "\\u%04x", *p);
+    if (length == 0)
+        return "\\ufffd";
+    if (length == 1 && (*p < 0x20 || *p == '<' || *p == '>' || *p == '&')) {
+        snprintf(piece, 8, "\\u%04x", (unsigned)*p);
         return piece;
     }
-    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)) {
-        *taken = 3;
-        return p[2] == 0xa8 ? "\\u2028" : "\\u2029";
-    }
+    if (length == 3 && memcmp(p, "\xe2\x80\xa8", 3) == 0)
+        return "\\u2028";
+    if (length == 3 && memcmp(p, "\xe2\x80\xa9", 3) == 0)
+        return "\\u2029";
     return NULL;
 }
 
 void codec_put_string(struct evbuffer *out, const char *text)
 {
     PUT(out, "\"");
-    const unsigned char *p = (const unsigned char *)text;
-    const unsigned char *plain = p;
-    while (*p != '\0') {
+    const char *p = text;
+    const char *plain = p;
+    const char *end = text + strlen(text);
+    while (p < end) {
         char piece[8];
-        size_t taken;
-        const char *escaped = escape(p, piece, &taken);
+        size_t length = utf8_length(p, (size_t)(end - p));
+        const char *escaped = escape(p, length, piece);
+        size_t taken = length > 0 ? length : 1;
         if (escaped) {
             evbuffer_add(out, plain, (size_t)(p - plain));
             evbuffer_add(out, escaped, strlen(escaped));

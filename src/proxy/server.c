@@ -199,36 +199,63 @@ void proxy_server_stop(struct proxy_server *s)
     server_free(s);
 }
 
-static void log_text(const struct proxy_server_config *config, const char *message, const char *key,
-                     const char *value)
+static void log_text(const struct proxy_server_config *config, enum proxy_log_level level,
+                     const char *message, const char *key, const char *value)
 {
     const struct proxy_log_field fields[] = {{.key = key, .text = value}, {.key = NULL}};
-    proxy_log_event(&config->log, PROXY_LOG_INFO, message, fields);
+    proxy_log_event(&config->log, level, message, fields);
 }
 
-int proxy_server_run(const struct proxy_server_config *config, struct err *err)
+static const struct {
+    int number;
+    const char *name; /* as Go calls it */
+} end_signals[] = {
+    {SIGINT, "interrupt"},
+    {SIGTERM, "terminated"},
+    {SIGHUP, "hangup"},
+    {SIGQUIT, "quit"},
+};
+
+#define END_SIGNAL_COUNT (sizeof end_signals / sizeof end_signals[0])
+
+static void wait_for_end(const struct proxy_server_config *config, const sigset_t *ends,
+                         int *signal_out)
+{
+    sigwait(ends, signal_out);
+    for (size_t i = 0; i < END_SIGNAL_COUNT; i++)
+        if (end_signals[i].number == *signal_out)
+            log_text(config, PROXY_LOG_INFO, "Shutdown started", "signal", end_signals[i].name);
+}
+
+int proxy_server_run(const struct proxy_server_config *config, int *signal_out, struct err *err)
 {
     sigset_t ends, before;
-    int got;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction usr1, broken_pipe;
     struct proxy_server *s = NULL;
     char address[ADDRESS_HOST_MAX + 16];
     sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
+    for (size_t i = 0; i < END_SIGNAL_COUNT; i++)
+        sigaddset(&ends, end_signals[i].number);
     /* Blocked before the thread starts, so that a signal sent at any moment is waited for below. */
     pthread_sigmask(SIG_BLOCK, &ends, &before);
-    log_text(config, "Starting Toxiproxy", "version",
+    sigaction(SIGUSR1, &ignore, &usr1);
+    sigaction(SIGPIPE, &ignore, &broken_pipe);
+    log_text(config, PROXY_LOG_INFO, "Starting Toxiproxy", "version",
              config->version ? config->version : PROXY_API_VERSION);
     int rc = proxy_server_start(config, &s, err);
     if (rc == 0) {
         assert(s != NULL);
         snprintf(address, sizeof address, "%s:%u", config->host ? config->host : "localhost",
                  proxy_server_api_port(s));
-        log_text(config, "Starting Toxiproxy HTTP server", "address", address);
-        sigwait(&ends, &got);
-        log_text(config, "Shutdown started", "signal", got == SIGINT ? "interrupt" : "terminated");
+        log_text(config, PROXY_LOG_INFO, "Starting Toxiproxy HTTP server", "address", address);
+        wait_for_end(config, &ends, signal_out);
         proxy_server_stop(s);
+    } else {
+        log_text(config, PROXY_LOG_ERROR, "Server finished with error", "error", err->text);
     }
+    sigaction(SIGUSR1, &usr1, NULL);
+    sigaction(SIGPIPE, &broken_pipe, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }

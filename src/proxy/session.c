@@ -217,7 +217,8 @@ static void on_link_end(struct link *l, enum link_status status)
         other->source_lost = true;
     }
     bool lost = l->source_lost || (other->done && other->source_lost);
-    link_stop(l);
+    /* Also its chain: toxics that come and go from now on must not find it. */
+    link_deinit(l);
     if (status == LINK_RESET || other->done || (lost && options->pass_reset))
         finish(s, lost, status);
     else if (status == LINK_EOF && options->half_close && !l->source_lost) {
@@ -478,12 +479,9 @@ void session_toxic_update(struct session *s, const struct toxic *toxic, ns_t now
 
 void session_toxic_remove(struct session *s, const struct toxic *toxic, ns_t now)
 {
-    /* A link that is done keeps no chain worth cleaning, but its stages point to the toxic's
-     * counters. */
-    struct link *l = &s->links[toxic->stream];
-    if (!l->chain)
+    struct link *l = live_link(s, toxic->stream);
+    if (!l)
         return;
     chain_remove(l->chain, toxic, now);
-    if (!l->done)
-        settle(l, now);
+    settle(l, now);
 }
