@@ -10,6 +10,7 @@
 #include "proxy/hangup.h"
 #include "proxy/log.h"
 #include "proxy/metrics.h"
+#include "proxy/pipes.h"
 #include "proxy/resolver.h"
 #include "proxy/timers.h"
 #include "toxic/chunk.h"
@@ -20,6 +21,7 @@ struct proxy_env {
     struct hangups hangups;
     struct resolver *resolver;
     struct chunk_pool pool;
+    struct pipes pipes;
     struct metrics metrics;
     struct proxy_log log;
     uint64_t seed;

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "proxy/env.h"
+#include "proxy/pipes.h"
 #include "proxy/rate_gate.h"
 #include "toxic/chain.h"
 
@@ -38,6 +39,7 @@ struct link_events {
 struct link {
     struct proxy_env *env;
     struct chain *chain;
+    struct pipe *pipe;      /* holds bytes that go out before the chain's; NULL: there are none */
     struct traffic *series; /* counters by labels; may be NULL */
     struct traffic *total;  /* counters of the proxy */
     const struct link_events *events;
@@ -52,9 +54,11 @@ struct link {
     bool writing;      /* write_event is added: the receiver is not ready */
     bool source_ended; /* nothing more will be read */
     bool done;
-    bool lonely;      /* paused() was told */
-    bool source_lost; /* its peer did not end the stream, it is gone; set by the owner */
-    int error;        /* errno of the socket that failed */
+    unsigned char full_reads; /* in a row; enough of them make a stream worth a pipe */
+    bool lonely;              /* paused() was told */
+    bool source_lost;         /* its peer did not end the stream, it is gone; set by the owner */
+    int error;                /* errno of the socket that failed */
+    ns_t patience_end;        /* of a close with a receiver that takes nothing; 0: not waiting */
     struct rate_waiter waiter;
     struct timer timer;
 };

@@ -49,9 +49,9 @@ static struct event_base *make_base(void)
     struct event_config *config = event_config_new();
     if (!config)
         return NULL;
-    /* One thread uses it: no locks. Changes of interest reach the kernel together, once per turn.
-     */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    /* One thread uses it: no locks. Changes of interest reach the kernel at once, not gathered in a
+     * list, which would name descriptors that have been closed and belong to others by then. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
@@ -64,6 +64,7 @@ static int init_env(struct proxy_server *s, const struct proxy_server_config *co
     env->seed = config->seed;
     env->fd_ceiling = sock_fd_ceiling();
     chunk_pool_init(&env->pool, CHUNK_POOL_SPARE_MAX);
+    pipes_init(&env->pipes, env->fd_ceiling);
     env->base = make_base();
     if (!env->base || timers_init(&env->timers, env->base) < 0 ||
         hangups_init(&env->hangups, env->base) < 0)
@@ -90,6 +91,7 @@ static void server_free(struct proxy_server *s)
     timers_deinit(&s->env.timers);
     metrics_deinit(&s->env.metrics);
     chunk_pool_deinit(&s->env.pool);
+    pipes_deinit(&s->env.pipes);
     if (s->env.base)
         event_base_free(s->env.base);
     free(s);

@@ -43,6 +43,14 @@ static const struct {
 /* The longest IP address with its zone and port; the path of a Unix socket is cut. */
 #define PEER_TEXT_MAX 72
 
+/* What an open connection needs no more. */
+struct dial {
+    struct event event;
+    bool waiting; /* the event is added */
+    size_t next;
+    struct address_list targets; /* cut behind its last item */
+};
+
 struct session {
     struct list link; /* in the proxy's list */
     struct proxy *proxy;
@@ -54,10 +62,7 @@ struct session {
     struct link links[2];     /* by enum toxic_stream */
     struct hangup hangups[2]; /* of each link's source */
     struct lookup *lookup;
-    struct address_list *targets; /* while DIALING */
-    size_t target_next;
-    struct event dial_event;
-    bool dial_waiting;
+    struct dial *dial; /* while DIALING */
 };
 
 static void session_move(struct session *s, enum session_state to)
@@ -95,11 +100,19 @@ static void close_source(struct session *s, enum toxic_stream stream)
     close_fd(source_of(s, stream));
 }
 
-static void stop_dial(struct session *s)
+static void stop_waiting(struct dial *dial)
 {
-    if (s->dial_waiting)
-        event_del(&s->dial_event);
-    s->dial_waiting = false;
+    if (dial->waiting)
+        event_del(&dial->event);
+    dial->waiting = false;
+}
+
+static void end_dial(struct session *s)
+{
+    if (s->dial)
+        stop_waiting(s->dial);
+    free(s->dial);
+    s->dial = NULL;
 }
 
 static void session_free(struct session *s)
@@ -107,8 +120,7 @@ static void session_free(struct session *s)
     session_move(s, SESSION_GONE);
     if (s->lookup)
         resolver_cancel(s->proxy->env->resolver, s->lookup);
-    stop_dial(s);
-    free(s->targets);
+    end_dial(s);
     link_deinit(&s->links[TOXIC_UPSTREAM]);
     link_deinit(&s->links[TOXIC_DOWNSTREAM]);
     close_source(s, TOXIC_UPSTREAM);
@@ -224,9 +236,10 @@ static void on_source_failed(struct link *l)
     log_link(s, l, "Source terminated");
     l->source_lost = true;
     link_deinit(&s->links[opposite(l->stream)]);
-    drain(s);
     enum link_status status = link_end_source(l, ns_now());
-    if (status != LINK_GOES_ON)
+    if (status == LINK_GOES_ON)
+        drain(s);
+    else
         on_link_end(l, status);
 }
 
@@ -291,9 +304,7 @@ static void log_setup(const struct session *s, enum toxic_stream stream)
 
 static void session_open(struct session *s)
 {
-    stop_dial(s);
-    free(s->targets);
-    s->targets = NULL;
+    end_dial(s);
     session_move(s, SESSION_OPEN);
     if (init_link(s, TOXIC_UPSTREAM, s->client, s->server) < 0 ||
         init_link(s, TOXIC_DOWNSTREAM, s->server, s->client) < 0) {
@@ -338,11 +349,12 @@ static void on_dialed(evutil_socket_t fd, short what, void *arg)
 /* Goes to the next address; `error` is what ended the one before. */
 static void dial_next(struct session *s, int error)
 {
-    stop_dial(s);
+    struct dial *dial = s->dial;
+    stop_waiting(dial);
     close_fd(&s->server);
-    while (s->target_next < s->targets->count) {
+    while (dial->next < dial->targets.count) {
         bool done = false;
-        s->server = sock_dial(&s->targets->items[s->target_next++], &done);
+        s->server = sock_dial(&dial->targets.items[dial->next++], &done);
         if (s->server < 0) {
             error = errno;
             continue;
@@ -351,24 +363,26 @@ static void dial_next(struct session *s, int error)
             session_open(s);
             return;
         }
-        event_assign(&s->dial_event, s->proxy->env->base, s->server, EV_WRITE, on_dialed, s);
-        event_add(&s->dial_event, NULL);
-        s->dial_waiting = true;
+        event_assign(&dial->event, s->proxy->env->base, s->server, EV_WRITE, on_dialed, s);
+        event_add(&dial->event, NULL);
+        dial->waiting = true;
         return;
     }
     char why[128];
     dial_failed(s, sock_reason(error, why, sizeof why));
 }
 
-static void dial(struct session *s, const struct address_list *targets)
+static void start_dial(struct session *s, const struct address_list *targets)
 {
     size_t size = offsetof(struct address_list, items) + targets->count * sizeof targets->items[0];
-    s->targets = malloc(size);
-    if (!s->targets) {
+    s->dial = malloc(offsetof(struct dial, targets) + size);
+    if (!s->dial) {
         dial_failed(s, "out of memory");
         return;
     }
-    memcpy(s->targets, targets, size);
+    s->dial->waiting = false;
+    s->dial->next = 0;
+    memcpy(&s->dial->targets, targets, size);
     session_move(s, SESSION_DIALING);
     dial_next(s, 0);
 }
@@ -380,7 +394,7 @@ static void on_resolved(void *arg, const struct address_list *list, const char *
     if (list->count == 0)
         dial_failed(s, why);
     else
-        dial(s, list);
+        start_dial(s, list);
 }
 
 static void resolve(struct session *s)
@@ -399,7 +413,7 @@ static void resolve(struct session *s)
     if (!local && hostport.host[0] == '\0')
         snprintf(hostport.host, sizeof hostport.host, "localhost");
     if (local || address_known(&hostport, &targets)) {
-        dial(s, &targets);
+        start_dial(s, &targets);
         return;
     }
     s->lookup = resolver_lookup(s->proxy->env->resolver, &hostport, on_resolved, s);
@@ -424,7 +438,6 @@ int session_start(struct proxy *proxy, int client, const struct address *peer)
     char text[ADDRESS_TEXT_MAX];
     address_format(peer, text);
     snprintf(s->peer, sizeof s->peer, "%.*s", (int)sizeof s->peer - 1, text);
-    sock_tune(client);
     proxy_log_connection(proxy, PROXY_LOG_INFO, "Accepted client", s->peer, NULL);
     resolve(s);
     return 0;

@@ -28,12 +28,23 @@ const char *sock_reason(int error, char *out, size_t out_size)
     return out;
 }
 
+/* Small packets at once, and keep-alive. */
+static void tune(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_SECONDS);
+}
+
 static int open_listener(const struct address *address)
 {
     int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    /* For the sockets accepted from it: they inherit. */
+    tune(fd);
     if (address->sa.any.sa_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, !address_is_wildcard(address));
     if (bind(fd, &address->sa.any, address->size) == 0 && listen(fd, SOMAXCONN) == 0)
@@ -138,22 +149,18 @@ int sock_dial(const struct address *address, bool *done)
     int fd = socket(address->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    sock_tune(fd);
+    tune(fd);
     *done = connect(fd, &address->sa.any, address->size) == 0;
-    if (*done || errno == EINPROGRESS)
+    /* To this machine it is connected by now, but only a second call says so; that spares a turn of
+     * the loop. To another one the answer is EALREADY. */
+    if (!*done && errno == EINPROGRESS)
+        *done = connect(fd, &address->sa.any, address->size) == 0;
+    if (*done || errno == EINPROGRESS || errno == EALREADY)
         return fd;
     int error = errno;
     close(fd);
     errno = error;
     return -1;
-}
-
-void sock_tune(int fd)
-{
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_SECONDS);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_SECONDS);
 }
 
 void sock_reset_on_close(int fd)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets as the proxy needs them: non-blocking, close-on-exec, small packets sent at once. */
+/*
+ * Sockets as the proxy needs them: non-blocking, close-on-exec, small packets sent at once,
+ * keep-alive after 15 s.
+ */
 #ifndef PROXY_SOCK_H
 #define PROXY_SOCK_H
 
@@ -31,9 +34,6 @@ void sock_file_remove(const char *path, const struct sock_file *file);
 /* Starts to connect. Returns the descriptor, or -1 with errno. *done tells whether it is connected.
  */
 int sock_dial(const struct address *address, bool *done);
-
-/* TCP_NODELAY, and keep-alive after 15 s. */
-void sock_tune(int fd);
 
 /* The next close() sends a reset. */
 void sock_reset_on_close(int fd);

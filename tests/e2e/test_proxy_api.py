@@ -4,6 +4,7 @@
 The API as Toxiproxy's own tests see it, and links with traffic.
 """
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -446,6 +447,40 @@ class Links(Case):
             sender.join()
             toggler.join()
         self.assertEqual(got, data)
+
+    def test_a_fast_stream_stays_whole_while_toxics_toggle(self):
+        # Bytes that are in a pipe between the sockets when a toxic comes or goes.
+        block = os.urandom((1 << 20) - 7)
+        count = 200
+        source = Upstream(lambda peer: [peer.sendall(block) for _ in range(count)])
+        listen = self.proxy(upstream=source.address)["listen"]
+        stop = threading.Event()
+
+        def toggle():
+            while not stop.is_set():
+                for kind, attributes in (("latency", {"latency": 1}),
+                                         ("bandwidth", {"rate": 500000}), ("slicer", {})):
+                    self.toxic(kind, attributes=attributes)
+                    self.api(204, "DELETE", f"/proxies/p/toxics/{kind}_downstream")
+        toggler = threading.Thread(target=toggle)
+        got, want = hashlib.sha256(), hashlib.sha256()
+        size = 0
+        with dial(listen) as peer:
+            toggler.start()
+            while part := peer.recv(1 << 20):
+                got.update(part)
+                size += len(part)
+            stop.set()
+            toggler.join()
+        for _ in range(count):
+            want.update(block)
+        self.assertEqual(size, count * len(block))
+        self.assertEqual(got.digest(), want.digest())
+        until(lambda: self.stats()["connections_open"] == 0, "the connection is gone")
+        stats = self.stats()
+        self.assertEqual(stats["downstream_received_bytes"], size)
+        self.assertEqual(stats["downstream_sent_bytes"], size)
+        source.close()
 
     def test_dying_clients_while_toxics_toggle(self):
         source = Upstream(stream)
