@@ -92,7 +92,8 @@ class Endurance(Case):
         print(f"# {rounds} toxics, {self.stats()['connections_accepted']} connections, "
               f"slowest pair of calls {slowest[0] * 1000:.0f} ms")
         self.assertGreater(rounds, 10)
-        self.assertLess(slowest[0], 5 * harness.TIME_FACTOR)
+        # Far above what it takes on a busy machine, and far below for ever.
+        self.assertLess(slowest[0], 10 * harness.TIME_FACTOR)
         self.assert_nothing_left(fds)
         source.close()
 
