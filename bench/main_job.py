@@ -76,7 +76,7 @@ def breakers():
              ("replies dropped", ("-scenario", "toxiproxy-brief-packet-drop", "-duration", "15s")))
     for what, flags in cases:
         for preset in ("fast", "original"):
-            opened, first, steady, failed = [], [], [], []
+            opened, first, steady, goodput = [], [], [], []
             for _ in range(ROUNDS):
                 result = run(*flags, "-breaker", preset)
                 fault = result["faults"][0]
@@ -86,9 +86,11 @@ def breakers():
                 opened.append(seconds("breaker_open_after_start_ns"))
                 first.append(seconds("first_success_after_end_ns"))
                 steady.append(seconds("steady_after_end_ns"))
-                failed.append(result["counts"]["failed"])
+                phase = result["phases"][1]
+                length_s = (phase["end_ns"] - phase["start_ns"]) / 1e9
+                goodput.append(phase["counts"]["succeeded"] / length_s)
             print(f"{what:16} {preset:9} open {spread(opened)}   first success {spread(first)}   "
-                  f"steady {spread(steady)}   failed {spread(failed, '', 6)}")
+                  f"steady {spread(steady)}   goodput meanwhile {spread(goodput, ' op/s', 5)}")
     print("\nFalse alarms: breakers opened while no node was down (packet-loss, latency)\n")
     for scenario in ("packet-loss", "latency"):
         for preset in ("fast", "original"):

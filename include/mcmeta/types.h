@@ -46,7 +46,10 @@ enum mcm_class {
     MCM_CLASS_SERVER    /* the server answered with an error line */
 };
 
-/* How an outcome counts for the circuit breaker of its server. */
+/*
+ * How an outcome counts for the circuit breaker of its server. One exception: a timeout of a call
+ * that waited for a connection for more than half of its time is excluded.
+ */
 enum mcm_count {
     MCM_COUNT_SUCCESS,  /* the server is alive */
     MCM_COUNT_FAILURE,  /* the server, or the way to it, failed */

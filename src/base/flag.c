@@ -33,6 +33,7 @@ static const struct {
     [FLAG_DURATION] = {"duration", "a duration like 250ms, 10s or 1m30s"},
     [FLAG_SIZE] = {"size", "a size like 512, 64KB or 1.5MB"},
     [FLAG_CHOICE] = {"name", "one of the names"},
+    [FLAG_LIST] = {"text", "a text"},
 };
 
 static const char *limit_text(const struct flag *f, double limit, char buf[static VALUE_TEXT_SIZE])
@@ -193,6 +194,15 @@ static int set_choice(const struct flag *f, const char *text, struct err *err)
     return -1;
 }
 
+static int add_to_list(const struct flag *f, const char *text, struct err *err)
+{
+    struct flag_list *list = f->target;
+    if (list->count == FLAG_LIST_MAX)
+        return err_set(err, "flag -%s is given more than %d times", f->name, FLAG_LIST_MAX);
+    list->items[list->count++] = text;
+    return 0;
+}
+
 int flag_set(const struct flag *f, const char *text, struct err *err)
 {
     switch (f->kind) {
@@ -204,9 +214,19 @@ int flag_set(const struct flag *f, const char *text, struct err *err)
     case FLAG_DURATION: return set_duration(f, text, err);
     case FLAG_SIZE: return set_size(f, text, err);
     case FLAG_CHOICE: return set_choice(f, text, err);
+    case FLAG_LIST: return add_to_list(f, text, err);
     }
     assert(false); /* the table names no known kind */
     return -1;
+}
+
+static void list_text(const struct flag_list *list, char *text, size_t size)
+{
+    size_t used = 0;
+    snprintf(text, size, "%s", "");
+    for (size_t i = 0; i < list->count && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? "," : "", list->items[i]);
 }
 
 const char *flag_value_text(const struct flag *f, char *text, size_t size)
@@ -227,6 +247,7 @@ const char *flag_value_text(const struct flag *f, char *text, size_t size)
         snprintf(text, size, "%s", duration_text(*(ns_t *)f->target, duration));
         break;
     case FLAG_CHOICE: snprintf(text, size, "%s", f->choices[*(int *)f->target]); break;
+    case FLAG_LIST: list_text(f->target, text, size); break;
     }
     return text;
 }

@@ -23,6 +23,14 @@ enum flag_kind {
     FLAG_DURATION, /* target: ns_t; see base/duration.h */
     FLAG_SIZE,   /* target: uint64_t bytes; 64, 64k, 64KB, 1.5MiB: every unit is a power of 1024 */
     FLAG_CHOICE, /* target: int, the index into `choices` */
+    FLAG_LIST,   /* target: struct flag_list; every use of the flag adds a text */
+};
+
+#define FLAG_LIST_MAX 64
+
+struct flag_list {
+    const char *items[FLAG_LIST_MAX]; /* borrowed from argv */
+    size_t count;
 };
 
 struct flag {
@@ -71,7 +79,10 @@ enum flag_result flag_parse(const struct flag *table, int argc, char *const *arg
 /* Sets one flag from its text, with the same checks and messages. Returns 0 or -1. */
 int flag_set(const struct flag *flag, const char *text, struct err *err);
 
-/* The target's present value as flag_set() would read it; a NULL string is "". Returns `text`. */
+/*
+ * The target's present value as flag_set() would read it; a NULL string is "", and a list is joined
+ * with commas. Returns `text`.
+ */
 const char *flag_value_text(const struct flag *flag, char *text, size_t size);
 
 /* Examples first, then the flags by group in table order, with their defaults. */

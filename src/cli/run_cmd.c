@@ -222,6 +222,14 @@ static uint64_t run_seed(const struct job *s, uint64_t index)
     return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
 }
 
+/* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
+ * those before it. */
+static bool is_normal_end(const struct job *s, const struct run_result *run)
+{
+    return s->options.runs == 0 && s->options.duration_ns == 0 &&
+           run->verdict == VERDICT_INTERRUPTED && s->result->run_count > 0;
+}
+
 static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
                         uint64_t index, struct err *err)
 {
@@ -258,9 +266,14 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     free(plan);
     if (rc != 0)
         return -1;
-    if (!s->options.json && !s->options.quiet && s->scenario_count > 1)
-        report_text_run(stderr, s->result, run, s->style);
-    result_add_run(s->result, run);
+    if (!s->options.json) {
+        report_text_run(stdout, s->result, run, s->text_style);
+        fflush(stdout);
+    }
+    if (is_normal_end(s, run))
+        run_result_free(run);
+    else
+        result_add_run(s->result, run);
     return 0;
 }
 
@@ -326,27 +339,16 @@ static int job_begin(struct job *s, struct err *err)
     return result_begin(s, err);
 }
 
-/* In continuous mode Ctrl-C is the normal end, and the runs that were completed decide. */
-static int exit_code(const struct job *s)
-{
-    const struct result *r = s->result;
-    bool continuous = s->options.runs == 0 && s->options.duration_ns == 0;
-    enum verdict verdict = r->verdict;
-    if (continuous && verdict == VERDICT_INTERRUPTED && r->verdicts[VERDICT_PASSED] > 0)
-        verdict = VERDICT_PASSED;
-    return verdict_exit_code(verdict);
-}
-
 static int job_report(struct job *s)
 {
     s->result->end_ns = ns_now();
     int rc = s->options.json ? report_json(stdout, s->result)
-                             : report_text(stdout, s->result, s->text_style);
+                             : report_text_end(stdout, s->result, s->text_style);
     if (rc != 0 || fflush(stdout) != 0) {
         log_error(&s->log, "cannot write the result: %s", strerror(errno));
         return EXIT_CODE_INTERNAL;
     }
-    return exit_code(s);
+    return verdict_exit_code(s->result->verdict);
 }
 
 static void job_end(struct job *s)
@@ -398,7 +400,7 @@ int run_cmd_main(int argc, char **argv)
         else
             code = set_up_and_run(s, &err);
         if (code != EXIT_CODE_PASSED && err.text[0] != '\0')
-            log_error(&s->log, "%s", err.text);
+            fprintf(stderr, "memchaos: %s\n", err.text);
     }
     job_end(s);
     return code;

@@ -132,6 +132,7 @@ static void print_help(const struct run_options *o)
         {"memchaos -concurrency 500 -duration 5m", "stress"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
         {"memchaos proxy -help", "the fault-injecting proxy alone"},
+        {"memchaos help", "all commands, also those that control a running proxy"},
         {NULL, NULL},
     };
     static const struct flag_help help = {

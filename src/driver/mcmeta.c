@@ -29,7 +29,8 @@ static void on_breaker(void *arg, const struct mcm_breaker_event *event)
 {
     struct mcmeta_client *c = arg;
     char cause[TRANSITION_CAUSE_BYTES];
-    if (event->outcome < MCM_OUTCOME_COUNT)
+    /* Only what opened it says more than the cause: a probe that succeeded, or time, does not. */
+    if (event->to == MCM_BREAKER_OPEN && event->outcome < MCM_OUTCOME_COUNT)
         snprintf(cause, sizeof cause, "%s: %s", mcm_breaker_cause_name(event->cause),
                  mcm_outcome_name(event->outcome));
     else

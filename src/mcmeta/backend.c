@@ -108,7 +108,8 @@ enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_break
 }
 
 void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token token,
-                        enum mcm_outcome outcome, struct mcm_breaker_transition *moved)
+                        enum mcm_outcome outcome, enum mcm_count count,
+                        struct mcm_breaker_transition *moved)
 {
     static const enum mcm_breaker_result results[] = {
         [MCM_COUNT_SUCCESS] = MCM_BREAKER_SUCCESS,
@@ -117,7 +118,6 @@ void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token to
     };
     moved->cause = MCM_BREAKER_CAUSE_NONE;
     atomic_fetch_add_explicit(&backend->outcomes[outcome], 1, memory_order_relaxed);
-    enum mcm_count count = mcm_outcome_count(outcome);
     if (backend->breaker == NULL || count == MCM_COUNT_NONE)
         return;
     pthread_mutex_lock(&backend->lock);

@@ -85,9 +85,10 @@ void mcm_backend_deinit(struct mcm_backend *backend);
 enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_breaker_token *token,
                                    struct mcm_breaker_transition *moved);
 
-/* Tells the breaker how an admitted call ended, and counts the outcome. */
+/* Tells the breaker what an admitted call counts for, and counts its outcome. */
 void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token token,
-                        enum mcm_outcome outcome, struct mcm_breaker_transition *moved);
+                        enum mcm_outcome outcome, enum mcm_count count,
+                        struct mcm_breaker_transition *moved);
 
 /*
  * A connection, kept or new, at the latest at `deadline`. A kept one that was unused for `idle_ns`

@@ -95,6 +95,19 @@ static enum mcm_outcome run_call(struct mcm_client *client, struct mcm_backend *
     return attempt_call(client, backend, request, &op, 0, deadline, result).outcome;
 }
 
+/*
+ * A timeout of a call that spent most of its time waiting for a connection shows that this client
+ * has too few of them, not that the server fails.
+ */
+static enum mcm_count count_of(enum mcm_outcome outcome, mcm_ns waited_ns, mcm_ns started)
+{
+    bool timed_out = outcome == MCM_E_TIMEOUT_READ || outcome == MCM_E_TIMEOUT_WRITE ||
+                     outcome == MCM_E_CONNECT_TIMEOUT;
+    if (timed_out && waited_ns > (ns_now() - started) / 2)
+        return MCM_COUNT_EXCLUDED;
+    return mcm_outcome_count(outcome);
+}
+
 static enum mcm_outcome guarded_call(struct mcm_client *client, const struct mcm_request *request,
                                      void *buffer, size_t buffer_size, mcm_ns deadline,
                                      struct mcm_result *result)
@@ -102,11 +115,13 @@ static enum mcm_outcome guarded_call(struct mcm_client *client, const struct mcm
     struct mcm_backend *backend = &client->backends[result->server];
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
+    mcm_ns started = ns_now();
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
     report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
         outcome = run_call(client, backend, request, buffer, buffer_size, deadline, result);
-    mcm_backend_report(backend, token, outcome, &moved);
+    mcm_backend_report(backend, token, outcome, count_of(outcome, result->waited_ns, started),
+                       &moved);
     report_transition(client, result->server, &moved, outcome);
     return outcome;
 }

@@ -272,37 +272,128 @@ int apiclient_set_enabled(struct apiclient *c, const char *name, bool enabled, s
                 err);
 }
 
+static json_t *attribute_json(const struct apiclient_attribute *a)
+{
+    if (a->text)
+        return json_string(a->text);
+    bool whole = a->value == floor(a->value) && fabs(a->value) < 0x1p63;
+    return whole ? json_integer((json_int_t)a->value) : json_real(a->value);
+}
+
 static json_t *attributes_json(const struct apiclient_toxic *toxic)
 {
     json_t *object = json_object();
-    for (size_t i = 0; i < toxic->attribute_count; i++) {
-        double value = toxic->attributes[i].value;
-        bool whole = value == floor(value) && fabs(value) < 0x1p63;
+    for (size_t i = 0; i < toxic->attribute_count; i++)
         json_object_set_new(object, toxic->attributes[i].name,
-                            whole ? json_integer((json_int_t)value) : json_real(value));
-    }
+                            attribute_json(&toxic->attributes[i]));
     return object;
+}
+
+static int compare_attributes(const void *a, const void *b)
+{
+    const struct apiclient_attribute_view *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
+static void read_attribute(const char *name, const json_t *value,
+                           struct apiclient_attribute_view *out)
+{
+    memset(out, 0, sizeof *out);
+    snprintf(out->name, sizeof out->name, "%s", name);
+    out->is_number = json_is_number(value);
+    out->number = json_number_value(value);
+    if (out->is_number)
+        return;
+    char *other = json_is_string(value) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    const char *text = other ? other : json_string_value(value);
+    snprintf(out->text, sizeof out->text, "%s", text ? text : "");
+    free(other);
+}
+
+static void read_toxic(json_t *object, struct apiclient_toxic_view *out)
+{
+    const char *name;
+    json_t *value;
+    copy_string(out->name, sizeof out->name, object, "name");
+    copy_string(out->type, sizeof out->type, object, "type");
+    copy_string(out->stream, sizeof out->stream, object, "stream");
+    out->toxicity = json_number_value(json_object_get(object, "toxicity"));
+    out->attribute_count = 0;
+    json_object_foreach(json_object_get(object, "attributes"), name, value)
+    {
+        if (out->attribute_count < APICLIENT_VIEW_ATTRIBUTES_MAX)
+            read_attribute(name, value, &out->attributes[out->attribute_count++]);
+    }
+    qsort(out->attributes, out->attribute_count, sizeof out->attributes[0], compare_attributes);
+}
+
+/* Sends a toxic; the answer is a toxic too. */
+static int call_toxic(struct apiclient *c, const char *path, json_t *body,
+                      const struct apiclient_toxic *toxic, struct apiclient_toxic_view *out,
+                      struct err *err)
+{
+    json_t *answer;
+    if (!body) {
+        err_set(err, "POST %s%s: the toxic is not UTF-8", c->url, path);
+        return APICLIENT_REFUSED;
+    }
+    if (toxic->toxicity >= 0)
+        json_object_set_new(body, "toxicity", json_real(toxic->toxicity));
+    int rc = call(c, "POST", path, body, out ? &answer : NULL, err);
+    if (rc == APICLIENT_OK && out) {
+        read_toxic(answer, out);
+        json_decref(answer);
+    }
+    return rc;
+}
+
+int apiclient_toxic_add_view(struct apiclient *c, const char *proxy,
+                             const struct apiclient_toxic *toxic, struct apiclient_toxic_view *out,
+                             struct err *err)
+{
+    json_t *body = json_pack("{s:s?, s:s, s:o}", "name", toxic->name, "type", toxic->type,
+                             "attributes", attributes_json(toxic));
+    if (body && toxic->stream)
+        json_object_set_new(body, "stream", json_string(toxic->stream));
+    return call_toxic(c, proxy_path(proxy, "/toxics").text, body, toxic, out, err);
 }
 
 int apiclient_toxic_add(struct apiclient *c, const char *proxy, const struct apiclient_toxic *toxic,
                         struct err *err)
 {
-    json_t *body = json_pack("{s:s?, s:s, s:o}", "name", toxic->name, "type", toxic->type,
-                             "attributes", attributes_json(toxic));
-    if (toxic->stream)
-        json_object_set_new(body, "stream", json_string(toxic->stream));
-    if (toxic->toxicity >= 0)
-        json_object_set_new(body, "toxicity", json_real(toxic->toxicity));
-    return call(c, "POST", proxy_path(proxy, "/toxics").text, body, NULL, err);
+    return apiclient_toxic_add_view(c, proxy, toxic, NULL, err);
+}
+
+int apiclient_toxic_update_view(struct apiclient *c, const char *proxy,
+                                const struct apiclient_toxic *toxic,
+                                struct apiclient_toxic_view *out, struct err *err)
+{
+    json_t *body = json_pack("{s:o}", "attributes", attributes_json(toxic));
+    return call_toxic(c, toxic_path(proxy, toxic->name).text, body, toxic, out, err);
 }
 
 int apiclient_toxic_update(struct apiclient *c, const char *proxy,
                            const struct apiclient_toxic *toxic, struct err *err)
 {
-    json_t *body = json_pack("{s:o}", "attributes", attributes_json(toxic));
-    if (toxic->toxicity >= 0)
-        json_object_set_new(body, "toxicity", json_real(toxic->toxicity));
-    return call(c, "POST", toxic_path(proxy, toxic->name).text, body, NULL, err);
+    return apiclient_toxic_update_view(c, proxy, toxic, NULL, err);
+}
+
+int apiclient_toxics(struct apiclient *c, const char *proxy, struct apiclient_toxic_view *out,
+                     size_t max, size_t *count, struct err *err)
+{
+    json_t *answer, *item;
+    size_t i;
+    int rc = call(c, "GET", proxy_path(proxy, "/toxics").text, NULL, &answer, err);
+    if (rc != APICLIENT_OK)
+        return rc;
+    *count = json_array_size(answer);
+    json_array_foreach(answer, i, item)
+    {
+        if (i < max)
+            read_toxic(item, &out[i]);
+    }
+    json_decref(answer);
+    return APICLIENT_OK;
 }
 
 int apiclient_toxic_remove(struct apiclient *c, const char *proxy, const char *toxic,
@@ -367,4 +458,11 @@ int apiclient_stats(struct apiclient *c, const char *proxy, struct apiclient_sta
 int apiclient_reset(struct apiclient *c, struct err *err)
 {
     return call(c, "POST", "/reset", NULL, NULL, err);
+}
+
+const char *apiclient_refusal(const struct err *err)
+{
+    /* A path holds no blank, so the first one of this kind is judge()'s. */
+    const char *mark = strstr(err->text, ": HTTP ");
+    return mark ? mark + 2 : err->text;
 }

@@ -56,7 +56,8 @@ struct apiclient_proxy {
 /* A name and number pair of a toxic's attributes. */
 struct apiclient_attribute {
     const char *name;
-    double value; /* sent as an integer when it is one */
+    double value;     /* sent as an integer when it is one */
+    const char *text; /* sent as a string in place of the number; NULL = none */
 };
 
 struct apiclient_toxic {
@@ -67,6 +68,26 @@ struct apiclient_toxic {
     double toxicity; /* 0..1; negative = not sent */
     const struct apiclient_attribute *attributes;
     size_t attribute_count;
+};
+
+#define APICLIENT_VIEW_ATTRIBUTES_MAX 16
+
+/* An attribute as the server shows it: a number, or whatever else it is as a text. */
+struct apiclient_attribute_view {
+    char name[64];
+    bool is_number;
+    double number;
+    char text[64]; /* "" when it is a number */
+};
+
+/* A toxic as the server shows it. */
+struct apiclient_toxic_view {
+    char name[128];
+    char type[32];
+    char stream[16]; /* as it was spelled when the toxic was added: may be "DownStream" */
+    double toxicity;
+    size_t attribute_count; /* entries used below; further attributes are not reported */
+    struct apiclient_attribute_view attributes[APICLIENT_VIEW_ATTRIBUTES_MAX]; /* by name */
 };
 
 /* Victims of one toxic since it was added. */
@@ -135,8 +156,23 @@ int apiclient_toxic_add(struct apiclient *client, const char *proxy,
 /* Changes toxicity and the given attributes of the toxic called toxic->name. */
 int apiclient_toxic_update(struct apiclient *client, const char *proxy,
                            const struct apiclient_toxic *toxic, struct err *err);
+
+/* The same two, and `out` (NULL is allowed) gets the toxic as the server shows it afterwards. */
+int apiclient_toxic_add_view(struct apiclient *client, const char *proxy,
+                             const struct apiclient_toxic *toxic, struct apiclient_toxic_view *out,
+                             struct err *err);
+int apiclient_toxic_update_view(struct apiclient *client, const char *proxy,
+                                const struct apiclient_toxic *toxic,
+                                struct apiclient_toxic_view *out, struct err *err);
 int apiclient_toxic_remove(struct apiclient *client, const char *proxy, const char *toxic,
                            struct err *err);
+
+/*
+ * The toxics of a proxy in the server's order: upstream, then downstream. Fills at most `max`
+ * entries; *count is how many there are in all.
+ */
+int apiclient_toxics(struct apiclient *client, const char *proxy, struct apiclient_toxic_view *out,
+                     size_t max, size_t *count, struct err *err);
 
 /* APICLIENT_NOT_FOUND when the proxy does not exist or the server has no such endpoint (Shopify's).
  */
@@ -145,5 +181,11 @@ int apiclient_stats(struct apiclient *client, const char *proxy, struct apiclien
 
 /* Enables every proxy and removes every toxic. */
 int apiclient_reset(struct apiclient *client, struct err *err);
+
+/*
+ * What the server said in an error of a call, without the request it belongs to: "HTTP 404: proxy
+ * not found". The whole text when the error is not an answer of the server. Points into `err`.
+ */
+const char *apiclient_refusal(const struct err *err);
 
 #endif

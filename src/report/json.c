@@ -82,6 +82,8 @@ static void key_counts(struct jsonw *j, const char *key, const struct recorder_c
     jsonw_key_uint(j, "succeeded", c->succeeded);
     jsonw_key_uint(j, "failed", c->failed);
     jsonw_key_uint(j, "wrong_data", c->wrong);
+    uint64_t ended = c->succeeded + c->failed;
+    jsonw_key_double(j, "error_ratio", ended > 0 ? (double)c->failed / (double)ended : 0);
     key_outcomes(j, c->by_outcome);
     jsonw_object_end(j);
 }

@@ -97,26 +97,45 @@ static void head(struct table *t, const char *const *names, size_t count)
 
 /* ---- phases, latency, errors, nodes ---- */
 
+/* Of the operations that succeeded or failed. */
+static void cell_error_rate(struct table *t, const struct recorder_counts *c)
+{
+    uint64_t ended = c->succeeded + c->failed;
+    if (ended == 0)
+        table_cell(t, "-");
+    else
+        table_cellf(t, "%.2f %%", 100.0 * (double)c->failed / (double)ended);
+}
+
+static void phase_row(const struct writer *w, struct table *t, const char *name, ns_t length,
+                      const struct recorder_counts *c, const struct latency *service)
+{
+    char rate[HUMAN_SIZE];
+    table_cell(t, name);
+    cell_ns(w, t, length);
+    cell_count(t, c->offered);
+    cell_count(t, c->succeeded);
+    table_cell(t, human_rate(c->succeeded, length, rate));
+    cell_count(t, c->failed);
+    cell_error_rate(t, c);
+    cell_count(t, c->dropped);
+    cell_latency(w, t, service, service->p50_ns);
+    cell_latency(w, t, service, service->p95_ns);
+    cell_latency(w, t, service, service->p99_ns);
+    cell_latency(w, t, service, service->max_ns);
+}
+
 static void write_phases(const struct writer *w, const struct run_result *run)
 {
     struct table t;
-    char rate[HUMAN_SIZE];
-    table_init(&t, "lrrrrrrrrr");
-    HEAD(&t, "phase", "length", "offered", "succeeded", "per s", "failed", "dropped", "p50", "p99",
-         "max");
+    table_init(&t, "lrrrrrrrrrrr");
+    HEAD(&t, "phase", "length", "offered", "succeeded", "per s", "failed", "error rate", "dropped",
+         "p50", "p95", "p99", "max");
     for (size_t i = 0; i < run->phase_count; i++) {
         const struct result_phase *p = &run->phases[i];
-        table_cell(&t, p->name);
-        cell_ns(w, &t, p->end_ns - p->start_ns);
-        cell_count(&t, p->counts.offered);
-        cell_count(&t, p->counts.succeeded);
-        table_cell(&t, human_rate(p->counts.succeeded, p->end_ns - p->start_ns, rate));
-        cell_count(&t, p->counts.failed);
-        cell_count(&t, p->counts.dropped);
-        cell_latency(w, &t, &p->service, p->service.p50_ns);
-        cell_latency(w, &t, &p->service, p->service.p99_ns);
-        cell_latency(w, &t, &p->service, p->service.max_ns);
+        phase_row(w, &t, p->name, p->end_ns - p->start_ns, &p->counts, &p->service);
     }
+    phase_row(w, &t, "total", run->end_ns - run->start_ns, &run->total, &run->service);
     title(w, "Phases");
     table_print(&t, w->out, 4);
     table_deinit(&t);
@@ -373,6 +392,7 @@ int report_text(FILE *out, const struct result *r, struct report_style style)
 int report_text_end(FILE *out, const struct result *r, struct report_style style)
 {
     struct writer w = {out, r, style};
+    fputc('\n', out);
     write_head(&w);
     write_overview(&w);
     write_foot(&w);

@@ -182,7 +182,7 @@ static const char *elapsed(ns_t since, ns_t at, char buf[static HUMAN_SIZE])
 
 static void check_recovered(struct judge *j, const struct result_fault *f)
 {
-    char text[320], measured[128], success[HUMAN_SIZE], steady[HUMAN_SIZE];
+    char text[320], measured[160], success[HUMAN_SIZE], steady[HUMAN_SIZE];
     const struct recovery_times *t = &f->times;
     if (j->config->may_have_no_recovery || f->may_not_recover || t->superseded ||
         t->fault_end_ns == NS_NEVER || f->node >= j->run->node_count)
@@ -193,7 +193,15 @@ static void check_recovered(struct judge *j, const struct result_fault *f)
              elapsed(t->fault_end_ns, t->steady_ns, steady));
     bool ok =
         t->first_success_ns != NS_NEVER && (t->steady_ns != NS_NEVER || j->run->baseline_phase < 0);
-    add(j, CHECK_EXPECTED, "recovered", ok, text, measured);
+    ns_t watched = j->run->end_ns - t->fault_end_ns;
+    if (ok || watched >= j->config->recovery_min_ns) {
+        add(j, CHECK_EXPECTED, "recovered", ok, text, measured);
+        return;
+    }
+    size_t used = strlen(measured);
+    snprintf(measured + used, sizeof(measured) - used, "; only watched for %s",
+             human_ns(watched, true, steady));
+    add(j, CHECK_VALIDITY, "recovery_watched", false, text, measured);
 }
 
 static bool is_faulted(const struct run_result *run, unsigned node)

@@ -28,11 +28,13 @@
 
 struct verdict_config {
     double baseline_dropped_share_max; /* 0.01 */
+    ns_t recovery_min_ns;              /* 5 s; see recovery_watched */
     bool others_may_fail;              /* leaves out others_clean */
     bool may_have_no_recovery;         /* leaves out recovered */
 };
 
-#define VERDICT_CONFIG_DEFAULT ((struct verdict_config){.baseline_dropped_share_max = 0.01})
+#define VERDICT_CONFIG_DEFAULT \
+    ((struct verdict_config){.baseline_dropped_share_max = 0.01, .recovery_min_ns = 5 * NS_PER_SEC})
 
 /* A check of the scenario's own; call before verdict_judge(). Strings are copied. -1: no memory. */
 int verdict_check_add(struct run_result *run, enum check_kind kind, const char *name, bool ok,

@@ -76,10 +76,10 @@ static ns_t round_trip(const struct stage *stage)
     return (ns_t)(stage->values.v[RTT].f * (double)NS_PER_MS);
 }
 
-/* How long a timer of the sender's kernel takes that is set for `span`. */
+/* How long a timer of the sender's kernel takes that is set for a little more than `span`. */
 static ns_t timer_wait(struct stage *stage, ns_t span)
 {
-    ns_t ticks = (span + TICK_NS - 1) / TICK_NS;
+    ns_t ticks = span / TICK_NS + 1;
     return ticks * TICK_NS + (ns_t)rng_below(&stage->rng, TICK_NS);
 }
 

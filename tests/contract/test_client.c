@@ -567,6 +567,48 @@ static void own_shortage_and_cancelling_do_not_count_for_the_breaker(void **stat
     mcm_client_free(client);
 }
 
+struct timed_get {
+    struct mcm_client *client;
+    mcm_ns deadline;
+    enum mcm_outcome outcome;
+};
+
+static void *run_timed_get(void *arg)
+{
+    struct timed_get *get = arg;
+    struct mcm_result result;
+    get->outcome = mcm_get(get->client, MCM_KEY("k"), NULL, 0, get->deadline, &result);
+    return NULL;
+}
+
+static void a_timeout_after_a_long_wait_for_a_connection_does_not_count(void **state)
+{
+    (void)state;
+    struct mcm_breaker_settings breaker = {.consecutive_failures = 2, .open_ns = GENEROUS};
+    struct mcm_server list;
+    struct mcm_client_config config = config_for(&list, 1);
+    config.breaker = &breaker;
+    struct mcm_client *client = mcm_client_new(&config, NULL, 0);
+    assert_non_null(client);
+    memcached_pause(&server);
+    /* The second gets the only connection when the first has timed out, with little time left. */
+    struct timed_get first = {.client = client, .deadline = mcm_after(2000 * MS)};
+    struct timed_get second = {.client = client, .deadline = first.deadline + 900 * MS};
+    pthread_t threads[2];
+    pthread_create(&threads[0], NULL, run_timed_get, &first);
+    await_blocked(client, 1, 0);
+    pthread_create(&threads[1], NULL, run_timed_get, &second);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_string_equal(mcm_outcome_name(first.outcome), "timeout_read");
+    assert_string_equal(mcm_outcome_name(second.outcome), "timeout_read");
+    assert_int_equal(stats_of(client).breaker_state, MCM_BREAKER_CLOSED);
+    assert_string_equal(mcm_outcome_name(get_within(client, "k", 100 * MS)), "timeout_read");
+    assert_int_equal(stats_of(client).breaker_state, MCM_BREAKER_OPEN);
+    memcached_resume(&server);
+    mcm_client_free(client);
+}
+
 static void tells_what_the_server_knows_about_an_item(void **state)
 {
     (void)state;
@@ -621,6 +663,7 @@ int main(void)
         cmocka_unit_test(freeing_ends_blocked_calls),
         cmocka_unit_test(the_breaker_opens_reports_and_closes_again),
         cmocka_unit_test(own_shortage_and_cancelling_do_not_count_for_the_breaker),
+        cmocka_unit_test(a_timeout_after_a_long_wait_for_a_connection_does_not_count),
         cmocka_unit_test(tells_what_the_server_knows_about_an_item),
     };
     return cmocka_run_group_tests_name("mcmeta/client", tests, start_server, stop_server);

@@ -21,6 +21,18 @@ class Run(Case):
             self.assertEqual(process.code, code, process.describe())
         return json.loads(process.out)
 
+    def scenario_file(self, name, rest):
+        path = os.path.join(self.temp_dir(), name + ".yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"name: {name}\ndescription: for a test\n{rest}")
+        return path
+
+    def node_down_file(self):
+        """node 1 goes down for 3 s; the recovery is long enough for a busy machine to calm down."""
+        return self.scenario_file("node-down",
+                                  "phases: {baseline: 3s, fault: 3s, recovery: 9s}\n"
+                                  "steps:\n- {target: node 1, proxy: down}\n")
+
     def started(self, *args):
         """A run that is under way: the process, after its addresses were announced."""
         process = self.start(*LIGHT, *args)
@@ -50,7 +62,7 @@ class Verdicts(Run):
         self.assertAlmostEqual(sum(n["key_share_ratio"] for n in result["nodes"]), 1, places=3)
 
     def test_a_node_that_goes_down_is_lost_alone_and_comes_back(self):
-        result = self.result_of("-scenario", "single-node-failure", "-duration", "9s", code=0)
+        result = self.result_of("-scenario", self.node_down_file(), "-runs", "1", code=0)
         run = result["runs"][0]
         self.assertEqual([p["name"] for p in run["phases"]], ["baseline", "fault", "recovery"])
         fault = run["faults"][0]
@@ -64,8 +76,8 @@ class Verdicts(Run):
         self.assertEqual(run["phases"][0]["counts"]["failed"], 0)
 
     def test_brief_packet_drop_delays_and_recovers(self):
-        result = self.result_of("-scenario", "brief-packet-drop", "-duration", "9s", "-timeout",
-                                "2s", code=0)
+        result = self.result_of("-scenario", "brief-packet-drop", "-duration", "15s", "-timeout",
+                                "5s", code=0)
         run = result["runs"][0]
         victims = run["faults"][0]["victims"]
         self.assertGreater(victims["chunks"], 0)
@@ -89,11 +101,9 @@ class Verdicts(Run):
         self.assertRegex(process.out, r"node\d .*killed by signal 9")
 
     def test_scenarios_of_the_user_run_without_recompiling(self):
-        path = os.path.join(self.temp_dir(), "mine.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("name: mine\ndescription: mine\n"
-                       "phases: {baseline: 2s, fault: 1s, recovery: 2s}\n"
-                       "steps:\n- {target: node 2, toxic: latency, attributes: {latency: 30}}\n")
+        path = self.scenario_file("mine", "phases: {baseline: 2s, fault: 1s, recovery: 6s}\n"
+                                  "steps:\n- {target: node 2, toxic: latency,"
+                                  " attributes: {latency: 30}}\n")
         result = self.result_of("-scenario", path, "-runs", "1", code=0)
         self.assertEqual(result["runs"][0]["scenario"], "mine")
         self.assertEqual(result["runs"][0]["faults"][0]["node"], "node2")
@@ -124,13 +134,21 @@ class Ending(Run):
         self.assertLess(time.monotonic() - begin, 1.0 * max(TIME_FACTOR, 2))
         self.assertEqual(json.loads(process.out)["verdict"], "interrupted")
 
+    def test_continuous_mode_ends_with_the_verdict_of_what_was_completed(self):
+        path = self.scenario_file("calm", "phases: {baseline: 2s}\n")
+        process = self.started("-scenario", path)
+        self.until(lambda: process.out.count("calm (2.00 s): passed") >= 2, "two runs have passed",
+                   30.0)
+        self.assertEqual(process.stop(), 0)
+        self.assertIn("verdict: passed", process.out)
+
     def test_sigkill_leaves_no_node(self):
         process = self.started("-scenario", "healthy", "-duration", "60s")
         process.kill()  # the harness finds what is left
 
     def test_two_runs_at_once_do_not_disturb_each_other(self):
-        runs = [self.start(*LIGHT, "-scenario", "single-node-failure", "-duration", "9s")
-                for _ in range(2)]
+        file = self.node_down_file()
+        runs = [self.start(*LIGHT, "-scenario", file, "-runs", "1") for _ in range(2)]
         self.assertEqual([p.wait(60.0) for p in runs], [0, 0],
                          "\n".join(p.describe() for p in runs))
 
@@ -185,10 +203,8 @@ class BadInput(Run):
                 self.assert_refused(2, words, *args)
 
     def test_a_bad_scenario_file_is_named_with_its_place(self):
-        path = os.path.join(self.temp_dir(), "bad.yaml")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("name: x\ndescripton: y\n")
-        self.assert_refused(104, [path + ":2:1", "did you mean \"description\""], "-scenario", path)
+        path = self.scenario_file("bad", "descripton: y\n")
+        self.assert_refused(104, [path + ":3:1", "did you mean \"description\""], "-scenario", path)
 
     def test_an_unreachable_server_is_named(self):
         address = f"127.0.0.1:{self.free_port()}"

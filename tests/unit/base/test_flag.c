@@ -247,6 +247,28 @@ static void says_what_is_wrong(void **state)
     }
 }
 
+static void a_list_keeps_every_use_up_to_its_limit(void **state)
+{
+    (void)state;
+    struct flag_list list = {.count = 0};
+    const struct flag table[] = {{.name = "a", .kind = FLAG_LIST, .target = &list}, {.name = NULL}};
+    const char *argv[] = {"x", "-a", "one", "--a=two", "operand"};
+    struct err err;
+    int operand;
+    assert_int_equal(flag_parse(table, 5, (char *const *)argv, &operand, &err), FLAG_OK);
+    assert_int_equal(operand, 4);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[0], "one");
+    assert_string_equal(list.items[1], "two");
+    char text[16];
+    assert_string_equal(flag_value_text(&table[0], text, sizeof text), "one,two");
+    assert_string_equal(flag_value_text(&table[0], text, 5), "one,");
+    while (list.count < FLAG_LIST_MAX)
+        assert_int_equal(flag_set(&table[0], "more", &err), 0);
+    assert_int_equal(flag_set(&table[0], "more", &err), -1);
+    assert_string_equal(err.text, "flag -a is given more than 64 times");
+}
+
 static void reads_sizes_in_powers_of_1024(void **state)
 {
     (void)state;
@@ -317,6 +339,7 @@ int main(void)
         cmocka_unit_test(a_value_may_look_like_a_flag),
         cmocka_unit_test(asks_for_help_in_three_ways),
         cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(a_list_keeps_every_use_up_to_its_limit),
         cmocka_unit_test(reads_sizes_in_powers_of_1024),
         cmocka_unit_test(prints_examples_groups_and_defaults),
     };

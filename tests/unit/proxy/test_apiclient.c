@@ -106,7 +106,7 @@ static void drives_a_proxy(void **state)
     assert_non_null(strstr(err.text, "HTTP 409: proxy already exists"));
     assert_int_equal(apiclient_list(c, all, 4, &count, &err), 0);
     assert_int_equal(count, 2);
-    const struct apiclient_attribute latency = {"latency", 5};
+    const struct apiclient_attribute latency = {.name = "latency", .value = 5};
     const struct apiclient_toxic toxic = {.name = "t",
                                           .type = "latency",
                                           .stream = "upstream",
@@ -128,6 +128,81 @@ static void drives_a_proxy(void **state)
     assert_int_equal(apiclient_get(c, "n1", &p, &err), APICLIENT_NOT_FOUND);
     assert_int_equal(apiclient_stats(c, "n1", &stats, &err), APICLIENT_NOT_FOUND);
     teardown(&rig);
+}
+
+static void assert_attribute(const struct apiclient_toxic_view *t, size_t i, const char *name,
+                             double value)
+{
+    assert_true(i < t->attribute_count);
+    assert_string_equal(t->attributes[i].name, name);
+    assert_true(t->attributes[i].is_number);
+    assert_true(t->attributes[i].number == value);
+}
+
+static void shows_toxics_with_every_attribute(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err err = {.text = ""};
+    struct apiclient_toxic_view t, all[2];
+    size_t count = 9;
+    setup(&rig);
+    struct apiclient *c = rig.client;
+    assert_int_equal(apiclient_toxics(c, "p", all, 2, &count, &err), APICLIENT_NOT_FOUND);
+    assert_string_equal(apiclient_refusal(&err), "HTTP 404: proxy not found");
+    assert_int_equal(apiclient_create(c, "p", "127.0.0.1:0", "127.0.0.1:1", NULL, &err), 0);
+    assert_int_equal(apiclient_toxics(c, "p", all, 2, &count, &err), 0);
+    assert_int_equal(count, 0);
+
+    const struct apiclient_attribute loss = {.name = "loss_rate", .value = 0.25};
+    struct apiclient_toxic toxic = {
+        .type = "packet_loss", .toxicity = -1, .attributes = &loss, .attribute_count = 1};
+    assert_int_equal(apiclient_toxic_add_view(c, "p", &toxic, &t, &err), 0);
+    assert_string_equal(t.name, "packet_loss_downstream");
+    assert_string_equal(t.stream, "downstream");
+    assert_true(t.toxicity == 1);
+    assert_int_equal(t.attribute_count, 3);
+    assert_attribute(&t, 0, "correlation", 0);
+    assert_attribute(&t, 1, "loss_rate", 0.25);
+    assert_attribute(&t, 2, "rtt", 1);
+
+    toxic = (struct apiclient_toxic){.type = "noop", .stream = "UpStream", .toxicity = 0.5};
+    assert_int_equal(apiclient_toxic_add_view(c, "p", &toxic, &t, &err), 0);
+    assert_string_equal(t.stream, "UpStream");
+    assert_int_equal(t.attribute_count, 0);
+
+    /* Without a toxicity the server keeps the one it has. */
+    toxic = (struct apiclient_toxic){.name = t.name, .toxicity = -1};
+    assert_int_equal(apiclient_toxic_update_view(c, "p", &toxic, &t, &err), 0);
+    assert_true(t.toxicity == 0.5);
+
+    assert_int_equal(apiclient_toxics(c, "p", all, 1, &count, &err), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(all[0].name, "noop_UpStream");
+    teardown(&rig);
+}
+
+static void sends_attributes_that_are_texts(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err err = {.text = ""};
+    const struct apiclient_attribute soon = {.name = "latency", .text = "soon"};
+    const struct apiclient_toxic toxic = {
+        .type = "latency", .toxicity = -1, .attributes = &soon, .attribute_count = 1};
+    setup(&rig);
+    assert_int_equal(apiclient_create(rig.client, "p", "127.0.0.1:0", "127.0.0.1:1", NULL, &err),
+                     0);
+    assert_int_equal(apiclient_toxic_add(rig.client, "p", &toxic, &err), APICLIENT_REFUSED);
+    assert_non_null(strstr(apiclient_refusal(&err), "HTTP 400: bad request body: "));
+    teardown(&rig);
+}
+
+static void keeps_errors_that_no_server_made(void **state)
+{
+    (void)state;
+    const struct err err = {.text = "GET http://h:1/version: connecting: connection refused"};
+    assert_ptr_equal(apiclient_refusal(&err), err.text);
 }
 
 /* A port that takes connections into its backlog and never answers. */
@@ -211,6 +286,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_answers_at_every_split),
         cmocka_unit_test(drives_a_proxy),
+        cmocka_unit_test(shows_toxics_with_every_attribute),
+        cmocka_unit_test(sends_attributes_that_are_texts),
+        cmocka_unit_test(keeps_errors_that_no_server_made),
         cmocka_unit_test(gives_up_in_time),
         cmocka_unit_test(a_readable_descriptor_cancels),
         cmocka_unit_test(checks_the_url),

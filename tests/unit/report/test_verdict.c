@@ -106,6 +106,12 @@ static void never_steady(struct run_result *run)
     run->faults[0].times.steady_ns = NS_NEVER;
 }
 
+static void never_steady_but_hardly_watched(struct run_result *run)
+{
+    never_steady(run);
+    run->end_ns = run->faults[0].times.fault_end_ns + 5 * NS_PER_SEC - 1;
+}
+
 static void superseded(struct run_result *run)
 {
     never_steady(run);
@@ -178,6 +184,7 @@ static void each_fact_has_its_verdict(void **state)
         {overdue_and_no_victim, VERDICT_INVALID, "fault_hit"},
         {never_a_success, VERDICT_FAILED, "recovered"},
         {never_steady, VERDICT_FAILED, "recovered"},
+        {never_steady_but_hardly_watched, VERDICT_INVALID, "recovery_watched"},
         {superseded, VERDICT_PASSED, NULL},
         {lasts_to_the_end, VERDICT_PASSED, NULL},
         {other_node_failed, VERDICT_FAILED, "others_clean"},

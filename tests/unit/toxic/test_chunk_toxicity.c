@@ -259,6 +259,29 @@ static void update_changes_the_share(void **state)
     finish(rig, toxic);
 }
 
+/* Removal passes on all that wait, in order, and counts as delayed only those the toxic held. */
+static void removal_counts_only_the_chosen(void **state)
+{
+    (void)state;
+    struct toxic *toxic = sharing("latency", "latency", 1000, 0.5);
+    struct rig *rig = rig_new(2, 0);
+    struct rng dice = dice_of(2);
+    rig_add(rig, toxic);
+    unsigned chosen = 0;
+    for (int i = 0; i < 100; i++) {
+        chosen += rng_double(&dice) < 0.5;
+        rig_push(rig, 10);
+    }
+    assert_in_range(rig->received, 0, 900);
+    rig_run(rig, 5 * MS);
+    rig_remove(rig, toxic);
+    assert_int_equal(rig->received, rig->pushed);
+    assert_true(rig->in_sequence);
+    assert_int_equal(toxic->stats.chunks, chosen);
+    assert_int_equal(toxic->stats.delay_ns, 5 * MS * chosen);
+    finish(rig, toxic);
+}
+
 /* Behind another toxic the times still add up: a spared chunk leaves when it may, not when seen. */
 static void spared_chunks_keep_their_times(void **state)
 {
@@ -300,6 +323,7 @@ int main(void)
         cmocka_unit_test(spared_chunks_hold_the_sender_back),
         cmocka_unit_test(slow_close_waits_for_spared_chunks),
         cmocka_unit_test(update_changes_the_share),
+        cmocka_unit_test(removal_counts_only_the_chosen),
         cmocka_unit_test(spared_chunks_keep_their_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
