@@ -92,7 +92,8 @@ class Endurance(Case):
         print(f"# {rounds} toxics, {self.stats()['connections_accepted']} connections, "
               f"slowest pair of calls {slowest[0] * 1000:.0f} ms")
         self.assertGreater(rounds, 10)
-        self.assertLess(slowest[0], 5 * harness.TIME_FACTOR)
+        # Far above what it takes on a busy machine, and far below for ever.
+        self.assertLess(slowest[0], 10 * harness.TIME_FACTOR)
         self.assert_nothing_left(fds)
         source.close()
 
@@ -242,13 +243,15 @@ class Endurance(Case):
         rng = random.Random(SEED + 2)
         self.proxy()
         self.toxic("latency")
-        words = (b'{', b'}', b'[', b']', b',', b':', b'"', b'\\u', b'd800', b'\\', b'0', b'-', b'1e9',
-                 b'null', b'true', b'"name"', b'"toxics"', b'"type":"slicer"', b'"attributes"',
-                 b'"rate"', b'9223372036854775808', b'\xff', b'\x00', b'"toxicity":1e38',
+        words = (b'{', b'}', b'[', b']', b',', b':', b'"', b'\\u', b'd800', b'\\', b'0', b'-',
+                 b'1e9', b'null', b'true', b'"name"', b'"toxics"', b'"type":"slicer"',
+                 b'"attributes"', b'"rate"', b'9223372036854775808', b'\xff', b'\x00',
+                 b'"toxicity":1e38',
                  b'"shared_rate_kb_per_s"', b'"listen":"unix:/', b'"chunk_toxicity"')
         seeds = (b'{"name":"q","upstream":"u:1","enabled":false,"half_close":true}',
                  b'[{"name":"q","upstream":"u:1","enabled":false,"toxics":[{"type":"noop"}]}]',
-                 b'{"type":"latency","attributes":{"latency":1},"toxicity":0.5,"stream":"upstream"}')
+                 b'{"type":"latency","attributes":{"latency":1},"toxicity":0.5,"stream":"upstream"'
+                 b'}')
         paths = ("/proxies", "/populate", "/proxies/p", "/proxies/p/toxics",
                  "/proxies/p/toxics/latency_downstream")
         counts = {}

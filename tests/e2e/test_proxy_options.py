@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the proxy server can do beyond Toxiproxy's: options of a proxy, Unix sockets, toxics in files.
+"""What the proxy server can do beyond Toxiproxy's: options, Unix sockets, toxics in files.
 
 None of it shows, or acts, unless it was asked for.
 """
@@ -50,7 +50,8 @@ class Options(Case):
 
     def test_wrong_types_change_nothing(self):
         made = self.proxy()
-        for bad in ({"half_close": 1}, {"pass_reset": "yes"}, {SHARED: 5}, {SHARED: {"upstream": -1}},
+        for bad in ({"half_close": 1}, {"pass_reset": "yes"}, {SHARED: 5},
+                    {SHARED: {"upstream": -1}},
                     {SHARED: {"upstream": 1.5}}, {SHARED: {"downstream": 10**12}}):
             status, answer = self.server.call("PATCH", "/proxies/p", dict(bad, enabled=False))
             self.assertEqual(status, 400, bad)

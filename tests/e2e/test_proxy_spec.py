@@ -197,10 +197,12 @@ BODIES = (
 
 # a name as JSON text, and as it comes back
 NAMES = (
-    (b'"plain"', "plain"), (b'"<&>"', r"\u003c\u0026\u003e"), (b'"\\u2028\\u2029"', r"\u2028\u2029"),
+    (b'"plain"', "plain"), (b'"<&>"', r"\u003c\u0026\u003e"),
+    (b'"\\u2028\\u2029"', r"\u2028\u2029"),
     (b'"a\\nb\\rc\\td\\"e\\\\f"', r'a\nb\rc\td\"e\\f'), (b'"\\u0001\\u001f"', r"\u0001\u001f"),
     (b'"\\b\\f"', r"\u0008\u000c"), (b'"\x7f"', "\x7f"), (b'"\\u00e9"', "é"),
-    (b'"\\ud83d\\ude00"', "\U0001f600"), (b'"a\xffb"', "a\ufffdb"), (b'"\xed\xa0\x80"', "\ufffd" * 3),
+    (b'"\\ud83d\\ude00"', "\U0001f600"), (b'"a\xffb"', "a\ufffdb"),
+    (b'"\xed\xa0\x80"', "\ufffd" * 3),
     (b'"\\ud800"', "\ufffd"), (b'"\\udc00x"', "\ufffdx"), (b'"\\ud800\\u0041"', "\ufffdA"),
     (b'"\\ud800\\ud83d\\ude00"', "\ufffd\U0001f600"), (b'"\\/"', "/"),
     # Ours: Go keeps the NUL; no client library sends one.
@@ -262,7 +264,8 @@ class Json(Case):
         self.proxy()
         for text, want in INTEGERS:
             status, _, answer = self.server.raw(
-                "POST", "/proxies/p/toxics", '{"type":"latency","attributes":{"latency":%s}}' % text)
+                "POST", "/proxies/p/toxics",
+                '{"type":"latency","attributes":{"latency":%s}}' % text)
             self.assertEqual(status, 400 if want is None else 200, (text, answer))
             if want is None:
                 self.assertTrue(json.loads(answer)["error"].startswith(BAD))
@@ -380,13 +383,10 @@ class Proxies(Case):
                 ("", r"^\[::\]:\d+$"), (":0", r"^\[::\]:\d+$"), ("0.0.0.0:", r"^\[::\]:\d+$"),
                 ("localhost:0", r"^127\.0\.0\.1:\d+$"), ("127.0.0.1:", r"^127\.0\.0\.1:\d+$"),
                 ("[::1]:0", r"^\[::1\]:\d+$"), ("127.0.0.2:0", r"^127\.0\.0\.2:\d+$"),
-                (f"LOCALHOST:{port}", f"^127.0.0.1:{port}$"),
-                ("localhost:http-alt", r"^127\.0\.0\.1:8080$")):
+                (f"LOCALHOST:{port}", f"^127.0.0.1:{port}$")):
             with self.subTest(listen=listen):
                 status, answer = self.server.call("POST", "/proxies", {
                     "name": "p", "upstream": "u:1", "listen": listen})
-                if status == 500 and "http-alt" in listen:
-                    continue  # somebody else has 8080, or there is no /etc/services
                 self.assertEqual(status, 201, answer)
                 self.assertRegex(answer["listen"], want)
                 self.api(204, "DELETE", "/proxies/p")
@@ -559,17 +559,15 @@ class Lifecycle(Case):
         # The port can be taken again at once, though connections of it linger.
         self.api(200, "POST", "/proxies/p", {"enabled": True})
 
-    def test_unread_data_at_the_cut_is_a_reset(self):
+    def test_disabling_discards_what_toxics_hold(self):
         made = self.proxy()
-        for way in ("upstream", "downstream"):
-            self.toxic("bandwidth", stream=way, attributes={"rate": 0})
+        self.toxic("bandwidth", attributes={"rate": 0})
         with dial(made["listen"]) as peer:
-            peer.sendall(bytes(1 << 20))
+            peer.sendall(b"x" * 1000)
+            until(lambda: self.stats()["downstream_received_bytes"] == 1000, "it is inside")
             self.api(200, "POST", "/proxies/p", {"enabled": False})
-            with self.assertRaises((ConnectionResetError, BrokenPipeError)):
-                while peer.recv(1) != b"":
-                    pass
-                raise BrokenPipeError  # an end of stream is fine, too: nothing was pending
+            self.assertEqual(peer.recv(1), b"")
+        self.assertEqual(self.stats()["downstream_sent_bytes"], 0)
 
 
 METRIC_LINE = re.compile(
