@@ -138,7 +138,7 @@ struct load {
     int connections;
     ns_t end;
     ns_t *started; /* of the request in flight, by descriptor */
-    uint32_t *samples_us10;
+    uint32_t *samples_tenth_us;
     size_t count;
 };
 
@@ -176,7 +176,7 @@ static void take_answer(struct load *l, int fd)
         fail("recv");
     ns_t took = ns_now() - l->started[fd];
     if (l->count < SAMPLES_MAX)
-        l->samples_us10[l->count] = (uint32_t)(took / 100);
+        l->samples_tenth_us[l->count] = (uint32_t)(took / 100);
     l->count++;
 }
 
@@ -219,7 +219,7 @@ static void wait_for_timers(struct load *l)
         if (timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) < 0 ||
             read(timer, &expirations, sizeof expirations) < 0)
             fail("timer");
-        l->samples_us10[l->count++] = (uint32_t)((ns_now() - due) / 100);
+        l->samples_tenth_us[l->count++] = (uint32_t)((ns_now() - due) / 100);
     }
     close(timer);
 }
@@ -236,9 +236,10 @@ static void print_load(struct load *l, ns_t began)
     size_t kept = l->count < SAMPLES_MAX ? l->count : SAMPLES_MAX;
     if (kept == 0)
         fail("nothing measured");
-    qsort(l->samples_us10, kept, sizeof *l->samples_us10, compare);
+    qsort(l->samples_tenth_us, kept, sizeof *l->samples_tenth_us, compare);
+    uint32_t p50 = l->samples_tenth_us[kept / 2], p99 = l->samples_tenth_us[kept * 99 / 100];
     printf("{\"count\": %zu, \"seconds\": %.6f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n", l->count,
-           seconds, l->samples_us10[kept / 2] / 10.0, l->samples_us10[kept * 99 / 100] / 10.0);
+           seconds, p50 / 10.0, p99 / 10.0);
 }
 
 /* Counts from the first byte on, so that the connect and a slow start are no part of the rate. */
@@ -302,8 +303,8 @@ int main(int argc, char **argv)
     ns_t length = argc > 4 ? (ns_t)(atof(argv[4]) * NS_PER_SEC) : 0;
     l.loop = epoll_create1(EPOLL_CLOEXEC);
     l.started = calloc(2 * CONNECTIONS_MAX, sizeof *l.started);
-    l.samples_us10 = calloc(SAMPLES_MAX, sizeof *l.samples_us10);
-    if (l.loop < 0 || !l.started || !l.samples_us10)
+    l.samples_tenth_us = calloc(SAMPLES_MAX, sizeof *l.samples_tenth_us);
+    if (l.loop < 0 || !l.started || !l.samples_tenth_us)
         fail("set up");
     ns_t began = ns_now();
     l.end = began + length;
@@ -319,5 +320,8 @@ int main(int argc, char **argv)
         run(&l, strcmp(argv[1], "churn") == 0 ? reconnect : ask);
         print_load(&l, began);
     }
+    free(l.started);
+    free(l.samples_tenth_us);
+    close(l.loop);
     return 0;
 }

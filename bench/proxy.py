@@ -237,8 +237,6 @@ def measure_syscalls(c):
 
 def measure_idle(c):
     """Memory per connection that was used once; the first ones fill pools and do not count."""
-    if not c.process:
-        return
     held = []
     sizes = []
     for count in (100, IDLE):
@@ -277,8 +275,9 @@ def table(contestants, columns):
 
 
 def rounds(contestants, measure, count=ROUNDS):
-    for _ in range(count):
-        for c in contestants:
+    for turn in range(count):
+        # There and back, so that nobody always comes first.
+        for c in contestants if turn % 2 == 0 else reversed(contestants):
             measure(c)
 
 
