@@ -10,22 +10,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool is_taken(void *arg, const char *name)
+{
+    (void)arg;
+    return strcmp(name, "taken") == 0;
+}
+
 static void read_body(const char *bytes, size_t size)
 {
     json_t *value;
     struct err err;
     struct proxy_request proxy;
-    struct toxic_request toxic;
+    struct proxy_options options = {0};
+    int status;
     if (codec_parse(bytes, size, &value, &err) < 0)
         return;
     (void)codec_read_proxy(value, &proxy, &err);
-    if (codec_read_toxic(value, &toxic, &err) == 0 && toxic.type) {
-        const struct toxic_ops *ops = toxic_type_find(toxic.type);
-        if (ops) {
-            struct toxic_values values = toxic_values_default(ops);
-            (void)codec_read_attributes(toxic.attributes, ops, &values, &err);
-        }
-    }
+    (void)codec_read_options(value, &options, &err);
+    toxic_free(codec_make_toxic(value, is_taken, NULL, &status, &err));
     json_decref(value);
 }
 

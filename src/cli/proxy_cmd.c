@@ -2,6 +2,7 @@
 #include "cli/proxy_cmd.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,7 @@ struct options {
     uint64_t seed;
     bool runtime_metrics;
     bool proxy_metrics;
+    bool populate_toxics;
     bool version;
 };
 
@@ -84,7 +86,7 @@ static enum flag_result read_options(int argc, char **argv, struct options *o)
          .kind = FLAG_STRING,
          .target = &o->config,
          .default_text = "",
-         .help = "JSON file of proxies to create when the server starts."},
+         .help = "JSON file of proxies, and their toxics, to create when the server starts."},
         {.name = "seed",
          .kind = FLAG_UINT64,
          .target = &o->seed,
@@ -96,7 +98,11 @@ static enum flag_result read_options(int argc, char **argv, struct options *o)
         {.name = "proxy-metrics",
          .kind = FLAG_BOOL,
          .target = &o->proxy_metrics,
-         .help = "Show the byte counters of the proxies at /metrics."},
+         .help = "Show what the proxies and their toxics have done at /metrics."},
+        {.name = "populate-toxics",
+         .kind = FLAG_BOOL,
+         .target = &o->populate_toxics,
+         .help = "Let POST /populate make the toxics of its proxies, as -config always does."},
         {.name = "version",
          .kind = FLAG_BOOL,
          .target = &o->version,
@@ -111,6 +117,17 @@ static enum flag_result read_options(int argc, char **argv, struct options *o)
     if (result != FLAG_OK)
         flag_print_help(result == FLAG_BAD ? stderr : stdout, flags, &help);
     return result;
+}
+
+/* Toxiproxy dies of SIGHUP and of SIGQUIT, the latter with status 2; so do we, but tidily. */
+static int end_status(int signal_number)
+{
+    if (signal_number == SIGHUP) {
+        fflush(NULL);
+        (void)signal(SIGHUP, SIG_DFL);
+        (void)raise(SIGHUP);
+    }
+    return signal_number == SIGQUIT ? 2 : 0;
 }
 
 int proxy_cmd_main(int argc, char **argv)
@@ -132,11 +149,13 @@ int proxy_cmd_main(int argc, char **argv)
         .config = o.config,
         .proxy_metrics = o.proxy_metrics,
         .runtime_metrics = o.runtime_metrics,
+        .populate_toxics = o.populate_toxics,
         .log = make_log(),
     };
-    if (proxy_server_run(&config, &err) < 0) {
+    int end;
+    if (proxy_server_run(&config, &end, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    return 0;
+    return end_status(end);
 }

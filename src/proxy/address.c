@@ -138,6 +138,27 @@ bool address_known(const struct address_hostport *hostport, struct address_list 
     return out->count > 0;
 }
 
+bool address_is_unix(const char *text)
+{
+    return strncmp(text, ADDRESS_UNIX "/", sizeof ADDRESS_UNIX) == 0;
+}
+
+int address_parse_unix(const char *text, struct address_list *out, struct err *err)
+{
+    const char *path = text + sizeof ADDRESS_UNIX - 1;
+    struct address *a = &out->items[0];
+    out->count = 0;
+    if (strlen(path) >= sizeof a->sa.local.sun_path)
+        return err_set(err, "address %s: path of a socket is longer than %zu bytes", text,
+                       sizeof a->sa.local.sun_path - 1);
+    memset(a, 0, sizeof *a);
+    a->size = sizeof a->sa.local;
+    a->sa.local.sun_family = AF_UNIX;
+    snprintf(a->sa.local.sun_path, sizeof a->sa.local.sun_path, "%s", path);
+    out->count = 1;
+    return 0;
+}
+
 const struct address *address_to_bind(const struct address_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
@@ -150,19 +171,22 @@ bool address_is_wildcard(const struct address *address)
 {
     if (address->sa.any.sa_family == AF_INET)
         return address->sa.v4.sin_addr.s_addr == htonl(INADDR_ANY);
-    return IN6_IS_ADDR_UNSPECIFIED(&address->sa.v6.sin6_addr);
+    return address->sa.any.sa_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&address->sa.v6.sin6_addr);
 }
 
 void address_set_port(struct address *address, uint16_t port)
 {
     if (address->sa.any.sa_family == AF_INET)
         address->sa.v4.sin_port = htons(port);
-    else
+    else if (address->sa.any.sa_family == AF_INET6)
         address->sa.v6.sin6_port = htons(port);
 }
 
 uint16_t address_port(const struct address *address)
 {
+    if (address->sa.any.sa_family == AF_UNIX)
+        return 0;
     return ntohs(address->sa.any.sa_family == AF_INET ? address->sa.v4.sin_port
                                                       : address->sa.v6.sin6_port);
 }
@@ -171,6 +195,12 @@ void address_format(const struct address *address, char out[ADDRESS_TEXT_MAX])
 {
     char ip[INET6_ADDRSTRLEN];
     uint16_t port = address_port(address);
+    if (address->sa.any.sa_family == AF_UNIX) {
+        const char *path = address->sa.local.sun_path;
+        bool named = address->size > offsetof(struct sockaddr_un, sun_path) && path[0] != '\0';
+        snprintf(out, ADDRESS_TEXT_MAX, ADDRESS_UNIX "%s", named ? path : "@");
+        return;
+    }
     if (address_is_wildcard(address)) {
         snprintf(out, ADDRESS_TEXT_MAX, "[::]:%u", port);
         return;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "proxy/call.h"
+#include "proxy/codec.h"
 #include "proxy/populate.h"
 
 #define LISTENER_PAUSE_US 100000
@@ -121,6 +122,7 @@ static void log_access(const struct api_call *call, int status, size_t size)
     uint16_t port = 0;
     if (connection)
         evhttp_connection_get_peer(connection, &peer, &port);
+    double duration_ms = (double)(ns_now() - call->started) / (double)NS_PER_MS;
     const struct proxy_log_field fields[] = {
         {.key = "request_id", .text = call->id},
         {.key = "client", .text = peer ? peer : ""},
@@ -129,7 +131,7 @@ static void log_access(const struct api_call *call, int status, size_t size)
         {.key = "user_agent", .text = agent ? agent : ""},
         {.key = "status", .number = status},
         {.key = "size", .number = (int64_t)size},
-        {.key = "duration", .number = (ns_now() - call->started) / NS_PER_MS},
+        {.key = "duration", .real = &duration_ms},
         {.key = "handler", .text = call->handler_name},
         {.key = NULL},
     };
@@ -365,17 +367,43 @@ int api_listen(struct api *api, int fd)
     return 0;
 }
 
+/* The whole file, which the caller frees; NULL when it is too large or cannot be read. */
+static char *read_file(FILE *file, size_t *size_out)
+{
+    char *bytes = malloc(API_BODY_BYTES_MAX);
+    if (!bytes)
+        return NULL;
+    *size_out = fread(bytes, 1, API_BODY_BYTES_MAX, file);
+    if (*size_out < API_BODY_BYTES_MAX && !ferror(file))
+        return bytes;
+    free(bytes);
+    return NULL;
+}
+
+/* The words for a request are wrong for a file. */
+static int not_a_request(struct err *err)
+{
+    char *found = strstr(err->text, CODEC_BAD_BODY);
+    if (found)
+        memmove(found, found + strlen(CODEC_BAD_BODY), strlen(found + strlen(CODEC_BAD_BODY)) + 1);
+    return -1;
+}
+
 static int load(struct api *api, FILE *file, struct err *err)
 {
     json_t *body = NULL;
-    json_error_t e;
-    body = json_loadf(file, JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &e);
-    if (!body)
-        return err_set(err, "line %d: %s", e.line, e.text);
+    size_t size;
+    char *bytes = read_file(file, &size);
+    int rc = bytes ? codec_parse(bytes, size, &body, err)
+                   : err_set(err, "cannot be read, or is larger than %u bytes", API_BODY_BYTES_MAX);
+    free(bytes);
+    if (rc < 0)
+        return not_a_request(err);
     struct populate p = {.env = api->config.env,
                          .collection = api->config.collection,
                          .names = names_new(NULL, NULL, NULL),
                          .body = body,
+                         .toxics = true,
                          .list = evbuffer_new()};
     int status = 0;
     if (!p.names || !p.list) {
@@ -395,7 +423,7 @@ static int load(struct api *api, FILE *file, struct err *err)
     if (status == 0)
         proxy_log_event(&api->config.env->log, PROXY_LOG_INFO, "Populated proxies from file",
                         fields);
-    return status == 0 ? 0 : -1;
+    return status == 0 ? 0 : not_a_request(err);
 }
 
 int api_load_file(struct api *api, const char *path, struct err *err)

@@ -25,6 +25,7 @@ struct api_config {
     const char *version;
     bool proxy_metrics;
     bool runtime_metrics;
+    bool populate_toxics; /* POST /populate heeds the toxics of its items */
 };
 
 /* Strings are copied. NULL when memory is short. */

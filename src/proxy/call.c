@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proxy/codec.h"
+#include "proxy/metrics_victims.h"
 #include "proxy/populate.h"
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -67,7 +68,8 @@ int call_proxy_index(struct api_call *call)
 }
 
 /* A checked request becomes a proxy of the collection, listening when it is to be enabled. */
-static int create(struct api_call *call, const struct proxy_request *r, bool enabled)
+static int create(struct api_call *call, const struct proxy_request *r,
+                  const struct proxy_options *options, bool enabled)
 {
     struct api_config *config = &call->api->config;
     const char *listen = r->listen ? r->listen : "";
@@ -78,6 +80,7 @@ static int create(struct api_call *call, const struct proxy_request *r, bool ena
     struct proxy *p = proxy_new(config->env, r->name, listen, r->upstream);
     if (!p)
         return call_fail(call, 500, "out of memory");
+    proxy_set_options(p, options);
     if (enabled && proxy_enable(p, &addresses, &err) < 0) {
         proxy_free(p);
         return call_fail(call, 500, "%s", err.text);
@@ -93,8 +96,9 @@ static int create(struct api_call *call, const struct proxy_request *r, bool ena
 static int check_and_create(struct api_call *call, const json_t *body)
 {
     struct proxy_request r;
+    struct proxy_options options = {0};
     struct err err;
-    if (codec_read_proxy(body, &r, &err) < 0)
+    if (codec_read_proxy(body, &r, &err) < 0 || codec_read_options(body, &options, &err) < 0)
         return call_fail(call, 400, "%s", err.text);
     if (!r.name || !*r.name)
         return call_fail(call, 400, "missing required field: name");
@@ -105,7 +109,7 @@ static int check_and_create(struct api_call *call, const json_t *body)
     bool enabled = !r.enabled || *r.enabled;
     if (enabled)
         names_want(call->names, r.listen ? r.listen : "");
-    return names_are_pending(call->names) ? CALL_WAITS : create(call, &r, enabled);
+    return names_are_pending(call->names) ? CALL_WAITS : create(call, &r, &options, enabled);
 }
 
 /* Runs `use` on the body, or fails with 400. */
@@ -138,9 +142,10 @@ static int update_proxy(struct api_call *call, const json_t *body)
 {
     struct proxy *p = call_proxy(call);
     struct proxy_request r;
+    struct proxy_options options = p->options;
     struct address_list addresses;
     struct err err;
-    if (codec_read_proxy(body, &r, &err) < 0)
+    if (codec_read_proxy(body, &r, &err) < 0 || codec_read_options(body, &options, &err) < 0)
         return call_fail(call, 400, "%s", err.text);
     const char *listen = r.listen ? r.listen : p->listen;
     const char *upstream = r.upstream ? r.upstream : p->upstream;
@@ -155,6 +160,7 @@ static int update_proxy(struct api_call *call, const json_t *body)
         if (proxy_set_addresses(p, listen, upstream) < 0)
             return call_fail(call, 500, "out of memory");
     }
+    proxy_set_options(p, &options);
     if (!enabled)
         proxy_disable(p);
     else if (proxy_enable(p, &addresses, &err) < 0)
@@ -215,7 +221,8 @@ int call_populate(struct api_call *call)
     struct err err;
     struct populate p = {.env = call->api->config.env,
                          .collection = call->api->config.collection,
-                         .names = call->names};
+                         .names = call->names,
+                         .toxics = call->api->config.populate_toxics};
     int status = call_body(call, &body, &err) < 0 ? 400 : 0;
     p.body = body;
     if (status == 0)
@@ -275,33 +282,25 @@ int call_toxic_index(struct api_call *call)
     return 200;
 }
 
+static bool is_taken(void *proxy, const char *name)
+{
+    return proxy_toxic_find(proxy, name) != NULL;
+}
+
 static int create_toxic(struct api_call *call, const json_t *body)
 {
-    struct toxic_request r;
     struct err err;
-    enum toxic_stream stream;
-    if (codec_read_toxic(body, &r, &err) < 0)
-        return call_fail(call, 400, "%s", err.text);
-    if (toxic_stream_parse(r.stream ? r.stream : "downstream", &stream) < 0)
-        return call_fail(call, 400, "stream was invalid, can be either upstream or downstream");
-    const struct toxic_ops *ops = r.type ? toxic_type_find(r.type) : NULL;
-    if (!ops)
-        return call_fail(call, 400, "invalid toxic type");
-    struct toxic *t = toxic_new(ops, r.name, r.stream, r.toxicity ? *r.toxicity : 1.0f, &err);
+    int status;
+    struct proxy *p = call_proxy(call);
+    struct toxic *t = codec_make_toxic(body, is_taken, p, &status, &err);
     if (!t)
-        return call_fail(call, 500, "%s", err.text);
-    int status = 200;
-    if (proxy_toxic_find(call_proxy(call), t->name))
-        status = call_fail(call, 409, "toxic already exists");
-    else if (codec_read_attributes(r.attributes, ops, &t->values, &err) < 0)
-        status = call_fail(call, 400, "%s", err.text);
-    else if (proxy_toxic_add(call_proxy(call), t) < 0)
-        status = call_fail(call, 500, "too many toxics, or out of memory");
-    if (status == 200)
-        codec_put_toxic(call->out, t);
-    else
+        return call_fail(call, status, "%s", err.text);
+    if (proxy_toxic_add(p, t) < 0) {
         toxic_free(t);
-    return status;
+        return call_fail(call, 500, "too many toxics, or out of memory");
+    }
+    codec_put_toxic(call->out, t);
+    return 200;
 }
 
 int call_toxic_create(struct api_call *call)
@@ -342,6 +341,8 @@ static int update_toxic(struct api_call *call, const json_t *body)
     struct toxic_values values = t->values;
     if (codec_read_attributes(r.attributes, t->ops, &values, &err) < 0)
         return call_fail(call, 400, "%s", err.text);
+    if (r.chunk_toxicity && toxic_set_chunk_toxicity(t, *r.chunk_toxicity, &err) < 0)
+        return call_fail(call, 400, "bad request body: %s", err.text);
     proxy_toxic_update(call_proxy(call), t, &values, r.toxicity ? *r.toxicity : t->toxicity);
     codec_put_toxic(call->out, t);
     return 200;
@@ -372,5 +373,7 @@ int call_metrics(struct api_call *call)
     metrics_print_handler(call->out);
     if (config->proxy_metrics)
         metrics_print_proxies(&config->env->metrics, call->out);
+    if (config->proxy_metrics)
+        metrics_print_victims(config->collection, call->out);
     return 200;
 }

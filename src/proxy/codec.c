@@ -3,56 +3,15 @@
 #include "proxy/codec.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#define BAD_BODY "bad request body: "
+#include "proxy/codec_text.h"
 
-/* Length of the valid UTF-8 sequence at p, or 0. RFC 3629: no surrogates, no overlong forms. */
-static size_t utf8_length(const unsigned char *p, size_t size)
-{
-    static const struct {
-        unsigned char first_low, first_high, second_low, second_high;
-        size_t length;
-    } forms[] = {
-        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        if (p[0] < forms[i].first_low || p[0] > forms[i].first_high)
-            continue;
-        if (size < forms[i].length)
-            return 0;
-        if (forms[i].length > 1 && (p[1] < forms[i].second_low || p[1] > forms[i].second_high))
-            return 0;
-        for (size_t k = 2; k < forms[i].length; k++)
-            if ((p[k] & 0xc0) != 0x80)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
-/* A copy with U+FFFD for every byte that is not UTF-8; *size_out is its length. */
-static char *to_utf8(const char *bytes, size_t size, size_t *size_out)
-{
-    char *copy = malloc(3 * size + 1);
-    size_t n = 0;
-    if (!copy)
-        return NULL;
-    for (size_t i = 0; i < size;) {
-        size_t length = utf8_length((const unsigned char *)bytes + i, size - i);
-        memcpy(copy + n, length > 0 ? bytes + i : "\xef\xbf\xbd", length > 0 ? length : 3);
-        n += length > 0 ? length : 3;
-        i += length > 0 ? length : 1;
-    }
-    copy[n] = '\0';
-    *size_out = n;
-    return copy;
-}
+#define BAD_BODY CODEC_BAD_BODY
 
 /* Words for a syntax error; `text` is the body after leading white space. */
 static int syntax_error(const char *text, const json_error_t *e, struct err *err)
@@ -63,10 +22,17 @@ static int syntax_error(const char *text, const json_error_t *e, struct err *err
         return err_set(err, BAD_BODY "EOF");
     if (json_error_code(e) == json_error_premature_end_of_input)
         return err_set(err, BAD_BODY "unexpected EOF");
+    unsigned char first = (unsigned char)*start;
+    /* Go takes the byte for a character of its own. */
+    char shown[3] = {(char)first};
+    if (first >= 0x80) {
+        shown[0] = (char)(0xc0 | first >> 6);
+        shown[1] = (char)(0x80 | (first & 0x3f));
+    }
     if (!strchr("{[\"-0123456789tfn", *start))
-        return err_set(err, BAD_BODY "invalid character '%.1s' looking for beginning of value",
-                       start);
-    return err_set(err, BAD_BODY "%s", e->text);
+        return err_set(err, BAD_BODY "invalid character '%s' looking for beginning of value",
+                       shown);
+    return err_set(err, BAD_BODY "%s at line %d, column %d", e->text, e->line, e->column);
 }
 
 int codec_parse(const char *bytes, size_t size, json_t **out, struct err *err)
@@ -74,7 +40,7 @@ int codec_parse(const char *bytes, size_t size, json_t **out, struct err *err)
     size_t text_size;
     json_error_t e;
     *out = NULL;
-    char *text = to_utf8(bytes, size, &text_size);
+    char *text = codec_text_normal(bytes, size, &text_size);
     if (!text)
         return err_set(err, BAD_BODY "out of memory");
     *out = json_loadb(text, text_size, JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &e);
@@ -139,6 +105,8 @@ int codec_read_proxy(const json_t *value, struct proxy_request *out, struct err 
             rc = read_string(item, "Proxy.listen", &out->listen, err);
         else if (strcasecmp(key, "upstream") == 0)
             rc = read_string(item, "Proxy.upstream", &out->upstream, err);
+        else if (strcasecmp(key, "toxics") == 0)
+            out->toxics = item;
         else if (strcasecmp(key, "logger") == 0 && !json_is_object(item))
             rc = wrong_type(item, "Proxy.Logger", "zerolog.Logger", err);
         else if (strcasecmp(key, "enabled") == 0 && !json_is_boolean(item))
@@ -153,6 +121,66 @@ int codec_read_proxy(const json_t *value, struct proxy_request *out, struct err 
     return 0;
 }
 
+static int read_bool(const json_t *value, const char *field, bool *out, struct err *err)
+{
+    if (!json_is_boolean(value))
+        return wrong_type(value, field, "bool", err);
+    *out = json_is_true(value);
+    return 0;
+}
+
+static int read_shared_rate(const json_t *value, const char *field, int64_t *out, struct err *err)
+{
+    if (!json_is_integer(value))
+        return wrong_type(value, field, "int64", err);
+    json_int_t rate = json_integer_value(value);
+    if (rate < 0 || rate > RATE_GATE_KB_PER_S_MAX)
+        return err_set(err, BAD_BODY "%s must be between 0 (no limit) and %" PRId64, field,
+                       RATE_GATE_KB_PER_S_MAX);
+    *out = rate;
+    return 0;
+}
+
+static int read_shared_rates(const json_t *value, int64_t rates[2], struct err *err)
+{
+    const char *key;
+    json_t *item;
+    if (!json_is_object(value))
+        return wrong_type(value, "Proxy." CODEC_SHARED_RATE, "object", err);
+    json_object_foreach((json_t *)value, key, item)
+    {
+        enum toxic_stream stream;
+        if (json_is_null(item) || toxic_stream_parse(key, &stream) < 0)
+            continue;
+        if (read_shared_rate(item, CODEC_SHARED_RATE, &rates[stream], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int codec_read_options(const json_t *value, struct proxy_options *options, struct err *err)
+{
+    const char *key;
+    json_t *item;
+    struct proxy_options next = *options;
+    json_object_foreach((json_t *)value, key, item)
+    {
+        int rc = 0;
+        if (json_is_null(item))
+            continue;
+        if (strcasecmp(key, "half_close") == 0)
+            rc = read_bool(item, "Proxy.half_close", &next.half_close, err);
+        else if (strcasecmp(key, "pass_reset") == 0)
+            rc = read_bool(item, "Proxy.pass_reset", &next.pass_reset, err);
+        else if (strcasecmp(key, CODEC_SHARED_RATE) == 0)
+            rc = read_shared_rates(item, next.kb_per_s, err);
+        if (rc < 0)
+            return -1;
+    }
+    *options = next;
+    return 0;
+}
+
 static int read_toxicity(const json_t *value, struct toxic_request *out, struct err *err)
 {
     if (!json_is_number(value))
@@ -163,6 +191,15 @@ static int read_toxicity(const json_t *value, struct toxic_request *out, struct 
         return wrong_type(value, "ToxicWrapper.toxicity", "float32", err);
     out->toxicity_value = (float)number;
     out->toxicity = &out->toxicity_value;
+    return 0;
+}
+
+static int read_chunk_toxicity(const json_t *value, struct toxic_request *out, struct err *err)
+{
+    if (!json_is_number(value))
+        return wrong_type(value, "ToxicWrapper.chunk_toxicity", "float64", err);
+    out->chunk_toxicity_value = json_number_value(value);
+    out->chunk_toxicity = &out->chunk_toxicity_value;
     return 0;
 }
 
@@ -186,6 +223,8 @@ int codec_read_toxic(const json_t *value, struct toxic_request *out, struct err 
             rc = read_string(item, "ToxicWrapper.stream", &out->stream, err);
         else if (strcasecmp(key, "toxicity") == 0)
             rc = read_toxicity(item, out, err);
+        else if (strcasecmp(key, "chunk_toxicity") == 0)
+            rc = read_chunk_toxicity(item, out, err);
         else if (strcasecmp(key, "attributes") == 0 && !json_is_object(item))
             rc = wrong_type(item, "attributes", "object", err);
         else if (strcasecmp(key, "attributes") == 0)
@@ -229,4 +268,45 @@ int codec_read_attributes(const json_t *attributes, const struct toxic_ops *ops,
     }
     *values = next;
     return 0;
+}
+
+static int set_values(const struct toxic_request *r, struct toxic *t, struct err *err)
+{
+    if (codec_read_attributes(r->attributes, t->ops, &t->values, err) < 0)
+        return -1;
+    if (r->chunk_toxicity && toxic_set_chunk_toxicity(t, *r->chunk_toxicity, err) < 0)
+        return err_prefix(err, "bad request body");
+    return 0;
+}
+
+struct toxic *codec_make_toxic(const json_t *value, bool (*taken)(void *arg, const char *name),
+                               void *arg, int *status, struct err *err)
+{
+    struct toxic_request r;
+    enum toxic_stream stream;
+    *status = 400;
+    if (codec_read_toxic(value, &r, err) < 0)
+        return NULL;
+    if (toxic_stream_parse(r.stream ? r.stream : "downstream", &stream) < 0) {
+        err_set(err, "stream was invalid, can be either upstream or downstream");
+        return NULL;
+    }
+    const struct toxic_ops *ops = r.type ? toxic_type_find(r.type) : NULL;
+    if (!ops) {
+        err_set(err, "invalid toxic type");
+        return NULL;
+    }
+    struct toxic *t = toxic_new(ops, r.name, r.stream, r.toxicity ? *r.toxicity : 1.0f, err);
+    if (!t) {
+        *status = 500;
+        return NULL;
+    }
+    if (taken(arg, t->name)) {
+        *status = 409;
+        err_set(err, "toxic already exists");
+    } else if (set_values(&r, t, err) == 0) {
+        return t;
+    }
+    toxic_free(t);
+    return NULL;
 }

@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "proxy/codec.h"
 
 #define PUT(out, literal) evbuffer_add((out), (literal), sizeof(literal) - 1)
 
-/* The escape of the character at p, and how many bytes of input it stands for; NULL = as it is. */
-static const char *escape(const unsigned char *p, char piece[8], size_t *taken)
+/*
+ * The escape of the `length` bytes at p, one valid character or (0) none; NULL = as it is. What
+ * clients sent is valid; a text of ours may have been cut inside a character.
+ */
+static const char *escape(const char *p, size_t length, char piece[8])
 {
-    *taken = 1;
     switch (*p) {
     case '"': return "\\\"";
     case '\\': return "\\\\";
@@ -21,26 +24,30 @@ static const char *escape(const unsigned char *p, char piece[8], size_t *taken)
     case '\r': return "\\r";
     case '\t': return "\\t";
     }
-    if (*p < 0x20 || *p == '<' || *p == '>' || *p == '&') {
-        snprintf(piece, 8, "\\u%04x", *p);
+    if (length == 0)
+        return "\\ufffd";
+    if (length == 1 && (*p < 0x20 || *p == '<' || *p == '>' || *p == '&')) {
+        snprintf(piece, 8, "\\u%04x", (unsigned)*p);
         return piece;
     }
-    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)) {
-        *taken = 3;
-        return p[2] == 0xa8 ? "\\u2028" : "\\u2029";
-    }
+    if (length == 3 && memcmp(p, "\xe2\x80\xa8", 3) == 0)
+        return "\\u2028";
+    if (length == 3 && memcmp(p, "\xe2\x80\xa9", 3) == 0)
+        return "\\u2029";
     return NULL;
 }
 
 void codec_put_string(struct evbuffer *out, const char *text)
 {
     PUT(out, "\"");
-    const unsigned char *p = (const unsigned char *)text;
-    const unsigned char *plain = p;
-    while (*p != '\0') {
+    const char *p = text;
+    const char *plain = p;
+    const char *end = text + strlen(text);
+    while (p < end) {
         char piece[8];
-        size_t taken;
-        const char *escaped = escape(p, piece, &taken);
+        size_t length = utf8_length(p, (size_t)(end - p));
+        const char *escaped = escape(p, length, piece);
+        size_t taken = length > 0 ? length : 1;
         if (escaped) {
             evbuffer_add(out, plain, (size_t)(p - plain));
             evbuffer_add(out, escaped, strlen(escaped));
@@ -133,7 +140,12 @@ void codec_put_toxic(struct evbuffer *out, const struct toxic *toxic)
     codec_put_string(out, toxic_type_name(toxic->ops));
     PUT(out, ",\"stream\":");
     codec_put_string(out, toxic->stream_text);
-    evbuffer_add_printf(out, ",\"toxicity\":%s}", toxicity);
+    evbuffer_add_printf(out, ",\"toxicity\":%s", toxicity);
+    if (toxic_has_chunk_toxicity(toxic)) {
+        codec_format_float32(toxic->chunk_toxicity, toxicity);
+        evbuffer_add_printf(out, ",\"chunk_toxicity\":%s", toxicity);
+    }
+    PUT(out, "}");
 }
 
 typedef void (*put_toxic_fn)(struct evbuffer *out, const struct toxic *toxic);
@@ -158,6 +170,20 @@ void codec_put_toxics(struct evbuffer *out, const struct proxy *p)
     put_toxic_list(out, p->toxics, 2, codec_put_toxic);
 }
 
+/* Only what is set: clients that know Toxiproxy's fields alone see those alone. */
+static void put_options(struct evbuffer *out, const struct proxy_options *o)
+{
+    if (o->half_close)
+        PUT(out, ",\"half_close\":true");
+    if (o->pass_reset)
+        PUT(out, ",\"pass_reset\":true");
+    if (o->kb_per_s[TOXIC_UPSTREAM] == 0 && o->kb_per_s[TOXIC_DOWNSTREAM] == 0)
+        return;
+    evbuffer_add_printf(
+        out, ",\"" CODEC_SHARED_RATE "\":{\"upstream\":%" PRId64 ",\"downstream\":%" PRId64 "}",
+        o->kb_per_s[TOXIC_UPSTREAM], o->kb_per_s[TOXIC_DOWNSTREAM]);
+}
+
 void codec_put_proxy(struct evbuffer *out, const struct proxy *p)
 {
     PUT(out, "{\"name\":");
@@ -169,6 +195,7 @@ void codec_put_proxy(struct evbuffer *out, const struct proxy *p)
     evbuffer_add_printf(out,
                         ",\"enabled\":%s,\"Logger\":{},\"toxics\":", p->enabled ? "true" : "false");
     codec_put_toxics(out, p);
+    put_options(out, &p->options);
     PUT(out, "}");
 }
 

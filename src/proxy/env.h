@@ -7,8 +7,10 @@
 
 #include <stdint.h>
 
+#include "proxy/hangup.h"
 #include "proxy/log.h"
 #include "proxy/metrics.h"
+#include "proxy/pipes.h"
 #include "proxy/resolver.h"
 #include "proxy/timers.h"
 #include "toxic/chunk.h"
@@ -16,8 +18,10 @@
 struct proxy_env {
     struct event_base *base;
     struct timers timers;
+    struct hangups hangups;
     struct resolver *resolver;
     struct chunk_pool pool;
+    struct pipes pipes;
     struct metrics metrics;
     struct proxy_log log;
     uint64_t seed;

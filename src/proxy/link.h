@@ -12,6 +12,8 @@
 #include <stdbool.h>
 
 #include "proxy/env.h"
+#include "proxy/pipes.h"
+#include "proxy/rate_gate.h"
 #include "toxic/chain.h"
 
 struct link;
@@ -19,19 +21,30 @@ struct link;
 /* How a link stands after it was moved on. */
 enum link_status {
     LINK_GOES_ON,
-    LINK_ENDED, /* end of stream is through, or a toxic or the receiver ended it */
-    LINK_RESET, /* a toxic resets the connection */
+    LINK_EOF,    /* the end of the stream is through */
+    LINK_CLOSED, /* a toxic ended the connection */
+    LINK_BROKEN, /* the receiver is gone: link->error says why */
+    LINK_RESET,  /* a toxic resets the connection */
 };
 
-/* Tells the owner that a link ended. It may free the link. */
-typedef void (*link_end_fn)(struct link *link, enum link_status status);
+/* What the owner is told. The first two may free the link. */
+struct link_events {
+    void (*ended)(struct link *link, enum link_status status);
+    /* The source failed: link->error says why. Nothing was done about it. */
+    void (*source_failed)(struct link *link);
+    /* The chain is full, so nobody reads the source, and nobody sees its end. */
+    void (*paused)(struct link *link);
+};
 
 struct link {
     struct proxy_env *env;
     struct chain *chain;
+    struct pipe *pipe;      /* holds bytes that go out before the chain's; NULL: there are none */
     struct traffic *series; /* counters by labels; may be NULL */
     struct traffic *total;  /* counters of the proxy */
-    link_end_fn ended;
+    const struct link_events *events;
+    struct rate_gate *gate;
+    uint64_t bytes; /* read from the source */
     enum toxic_stream stream;
     int source;
     int destination;
@@ -41,6 +54,12 @@ struct link {
     bool writing;      /* write_event is added: the receiver is not ready */
     bool source_ended; /* nothing more will be read */
     bool done;
+    unsigned char full_reads; /* in a row; enough of them make a stream worth a pipe */
+    bool lonely;              /* paused() was told */
+    bool source_lost;         /* its peer did not end the stream, it is gone; set by the owner */
+    int error;                /* errno of the socket that failed */
+    ns_t patience_end;        /* of a close with a receiver that takes nothing; 0: not waiting */
+    struct rate_waiter waiter;
     struct timer timer;
 };
 

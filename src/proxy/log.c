@@ -14,6 +14,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/utf8.h"
+
 #define LINE_BYTES_MAX 4096
 /* Room for `,"time":"...","message":` and the closing braces of a cut line. */
 #define TAIL_BYTES 96
@@ -45,7 +47,7 @@ int proxy_log_level_parse(const char *text, enum proxy_log_level *out)
     }
     char *end;
     long number = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || number < PROXY_LOG_TRACE || number > PROXY_LOG_OFF)
+    if (end == text || *end != '\0' || number < PROXY_LOG_LOWEST || number > PROXY_LOG_HIGHEST)
         return -1;
     *out = (enum proxy_log_level)number;
     return 0;
@@ -71,15 +73,20 @@ static void line_string(struct line *l, const char *text)
     line_raw(l, "\"");
     size_t limit = l->limit;
     l->limit -= 1;
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+    const char *end = text + strlen(text);
+    while (text < end) {
         char piece[8];
-        if (*p == '"' || *p == '\\')
-            snprintf(piece, sizeof piece, "\\%c", *p);
-        else if (*p < 0x20)
-            snprintf(piece, sizeof piece, "\\u%04x", *p);
+        size_t size = utf8_length(text, (size_t)(end - text));
+        if (size == 0)
+            snprintf(piece, sizeof piece, "%s", UTF8_REPLACEMENT);
+        else if (*text == '"' || *text == '\\')
+            snprintf(piece, sizeof piece, "\\%c", *text);
+        else if ((unsigned char)*text < 0x20)
+            snprintf(piece, sizeof piece, "\\u%04x", (unsigned char)*text);
         else
-            snprintf(piece, sizeof piece, "%c", *p);
+            snprintf(piece, sizeof piece, "%.*s", (int)size, text);
         line_raw(l, piece);
+        text += size > 0 ? size : 1;
     }
     l->limit = limit;
     line_raw(l, "\"");
@@ -88,7 +95,10 @@ static void line_string(struct line *l, const char *text)
 static void line_field(struct line *l, const struct proxy_log_field *field)
 {
     char number[32];
-    snprintf(number, sizeof number, "%" PRId64, field->number);
+    if (field->real)
+        snprintf(number, sizeof number, "%.6g", *field->real);
+    else
+        snprintf(number, sizeof number, "%" PRId64, field->number);
     /* A field is written whole or, when even an empty value would not fit, not at all. */
     if (l->size + strlen(field->key) + sizeof number + 6 > l->limit)
         return;

@@ -19,6 +19,8 @@ enum proxy_log_level {
     PROXY_LOG_FATAL = 4,
     PROXY_LOG_PANIC = 5,
     PROXY_LOG_OFF = 7,
+    PROXY_LOG_LOWEST = -128,
+    PROXY_LOG_HIGHEST = 127,
 };
 
 /* Gets one line, '\n' included, of `size` bytes; called on the server's thread and must not block.
@@ -31,18 +33,22 @@ struct proxy_log {
     enum proxy_log_level level; /* events below it are not written */
 };
 
-/* A context field: text, or a number when text is NULL. */
+/* A context field: text if there is one, else the real number if there is one, else `number`. */
 struct proxy_log_field {
     const char *key;
     const char *text;
     int64_t number;
+    const double *real;
 };
 
 /* Writes one event; `fields` ends with a NULL key and may be NULL. Lines are cut at 4 KiB. */
 void proxy_log_event(const struct proxy_log *log, enum proxy_log_level level, const char *message,
                      const struct proxy_log_field *fields);
 
-/* Reads a LOG_LEVEL value: a name in any case, or a number. Returns 0, or -1 when it is neither. */
+/*
+ * Reads a LOG_LEVEL value: a name in any case ("warning" is one, too), or a number from -128 to
+ * 127. Returns 0, or -1 when it is neither.
+ */
 int proxy_log_level_parse(const char *text, enum proxy_log_level *out);
 
 #endif

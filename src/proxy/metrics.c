@@ -113,6 +113,26 @@ static void print_label(struct evbuffer *out, const char *name, const char *valu
     evbuffer_add(out, "\"", 1);
 }
 
+void metrics_print_header(struct evbuffer *out, const char *name, const char *type,
+                          const char *help)
+{
+    evbuffer_add_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void metrics_print_sample(struct evbuffer *out, const char *name,
+                          const struct metrics_label *labels, double value)
+{
+    const char *separator = "{";
+    evbuffer_add(out, name, strlen(name));
+    for (; labels->value; labels++) {
+        evbuffer_add(out, separator, 1);
+        print_label(out, labels->name, labels->value);
+        separator = ",";
+    }
+    /* Exact for every counter below 10^15. */
+    evbuffer_add_printf(out, "} %.15g\n", value);
+}
+
 static void print_family(const struct metrics *m, struct evbuffer *out, const char *name,
                          size_t field_offset)
 {

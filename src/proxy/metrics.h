@@ -45,7 +45,17 @@ struct metrics_series *metrics_acquire(struct metrics *metrics, const char *prox
 /* NULL is legal. */
 void metrics_release(struct metrics_series *series);
 
+/* One sample of a family of ours: what it is of, and its value. */
+struct metrics_label {
+    const char *name;
+    const char *value; /* NULL = the end of the labels */
+};
+
 /* Prometheus text format 0.0.4. */
+void metrics_print_header(struct evbuffer *out, const char *name, const char *type,
+                          const char *help);
+void metrics_print_sample(struct evbuffer *out, const char *name,
+                          const struct metrics_label *labels, double value);
 void metrics_print_proxies(const struct metrics *metrics, struct evbuffer *out);
 void metrics_print_process(struct evbuffer *out, const char *version);
 void metrics_print_handler(struct evbuffer *out);

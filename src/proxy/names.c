@@ -66,8 +66,8 @@ void names_want(struct names *names, const char *text)
 {
     struct address_hostport hostport;
     struct address_list known;
-    if (address_split(text, &hostport, NULL) < 0 || address_known(&hostport, &known) ||
-        find(names, hostport.host))
+    if (address_is_unix(text) || address_split(text, &hostport, NULL) < 0 ||
+        address_known(&hostport, &known) || find(names, hostport.host))
         return;
     struct name *n = calloc(1, sizeof *n);
     if (!n)
@@ -96,6 +96,8 @@ int names_find(const struct names *names, const char *text, struct address_list 
                struct err *err)
 {
     struct address_hostport hostport;
+    if (address_is_unix(text))
+        return address_parse_unix(text, out, err);
     if (address_split(text, &hostport, err) < 0)
         return -1;
     if (address_known(&hostport, out))

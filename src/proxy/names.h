@@ -19,7 +19,8 @@ typedef void (*names_ready_fn)(void *arg);
 struct names *names_new(struct resolver *resolver, names_ready_fn ready, void *arg);
 void names_free(struct names *names);
 
-/* Asks for the address "host:port"; one that is malformed or known needs nothing. */
+/* Asks for the address "host:port" or "unix:/path"; one that is malformed or known needs nothing.
+ */
 void names_want(struct names *names, const char *text);
 
 /* Whether lookups are under way; `ready` will be called. */

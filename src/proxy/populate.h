@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Creating many proxies at once, from a request or a file. */
+/*
+ * Creating many proxies at once, from a request or a file. A proxy that exists and differs neither
+ * in its addresses stays as it is, except for options that the item names.
+ */
 #ifndef PROXY_POPULATE_H
 #define PROXY_POPULATE_H
 
@@ -15,6 +18,7 @@ struct populate {
     struct collection *collection;
     struct names *names;
     const json_t *body;
+    bool toxics;           /* each item may have some, in place before its first connection */
     struct evbuffer *list; /* gets the proxies as "{...},{...}" */
     size_t count;          /* how many */
 };

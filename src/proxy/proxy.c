@@ -23,20 +23,29 @@ static uint64_t hash_name(const char *name)
     return h;
 }
 
-void proxy_log_connection(const struct proxy *p, enum proxy_log_level level, const char *message,
-                          const char *client, const char *error)
+void proxy_log_fields(const struct proxy *p, enum proxy_log_level level, const char *message,
+                      const struct proxy_log_field *more)
 {
-    struct proxy_log_field fields[6] = {
+    struct proxy_log_field fields[3 + PROXY_LOG_MORE_MAX + 1] = {
         {.key = "name", .text = p->name},
         {.key = "listen", .text = p->listen},
         {.key = "upstream", .text = p->upstream},
     };
-    size_t n = 3;
-    if (client)
-        fields[n++] = (struct proxy_log_field){.key = "client", .text = client};
-    if (error)
-        fields[n++] = (struct proxy_log_field){.key = "error", .text = error};
+    for (size_t n = 3; more && more->key && n < 3 + PROXY_LOG_MORE_MAX; more++)
+        fields[n++] = *more;
     proxy_log_event(&p->env->log, level, message, fields);
+}
+
+void proxy_log_connection(const struct proxy *p, enum proxy_log_level level, const char *message,
+                          const char *client, const char *error)
+{
+    struct proxy_log_field more[3] = {{.key = NULL}};
+    size_t n = 0;
+    if (client)
+        more[n++] = (struct proxy_log_field){.key = "client", .text = client};
+    if (error)
+        more[n++] = (struct proxy_log_field){.key = "error", .text = error};
+    proxy_log_fields(p, level, message, more);
 }
 
 void proxy_log(const struct proxy *p, enum proxy_log_level level, const char *message)
@@ -53,6 +62,8 @@ struct proxy *proxy_new(struct proxy_env *env, const char *name, const char *lis
     p->env = env;
     p->listener = -1;
     p->seed = hash_name(name);
+    for (int stream = 0; stream < 2; stream++)
+        rate_gate_init(&p->gates[stream], &env->timers);
     list_init(&p->sessions);
     p->name = strdup(name);
     if (!p->name || proxy_set_addresses(p, listen, upstream) < 0) {
@@ -71,6 +82,7 @@ void proxy_free(struct proxy *p)
         for (size_t i = 0; i < p->toxics[stream].count; i++)
             toxic_free(p->toxics[stream].items[i]);
         free(p->toxics[stream].items);
+        rate_gate_deinit(&p->gates[stream]);
     }
     for (size_t i = 0; i < p->removed.count; i++)
         toxic_free(p->removed.items[i]);
@@ -113,11 +125,18 @@ bool proxy_differs(const struct proxy *p, const char *listen, const struct addre
     if (strcmp(p->upstream, upstream) != 0)
         return true;
     const struct address *a = address_to_bind(addresses);
-    if (!a || (p->enabled && address_port(a) == 0))
+    if (!a || (p->enabled && address_port(a) == 0 && a->sa.any.sa_family != AF_UNIX))
         return true;
     char resolved[ADDRESS_TEXT_MAX];
     address_format(a, resolved);
     return strcmp(p->listen, resolved) != 0 && strcmp(p->listen, listen) != 0;
+}
+
+void proxy_set_options(struct proxy *p, const struct proxy_options *options)
+{
+    p->options = *options;
+    for (int stream = 0; stream < 2; stream++)
+        rate_gate_set(&p->gates[stream], options->kb_per_s[stream], ns_now());
 }
 
 static void pause_accepting(struct proxy *p);
@@ -206,6 +225,8 @@ int proxy_enable(struct proxy *p, const struct address_list *addresses, struct e
     p->listen = listen;
     p->listener = fd;
     p->enabled = true;
+    if (address_is_unix(listen))
+        sock_file_identify(listen + sizeof ADDRESS_UNIX - 1, &p->file);
     forget_series(p);
     proxy_log(p, PROXY_LOG_INFO, "Started proxy");
     return 0;
@@ -221,6 +242,8 @@ void proxy_disable(struct proxy *p)
     p->accept_event = NULL;
     close(p->listener);
     p->listener = -1;
+    if (address_is_unix(p->listen))
+        sock_file_remove(p->listen + sizeof ADDRESS_UNIX - 1, &p->file);
     list_for_each(it, &p->sessions) session_cut(session_of(it));
     proxy_log(p, PROXY_LOG_INFO, "Terminated proxy");
 }

@@ -13,6 +13,8 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "proxy/env.h"
+#include "proxy/rate_gate.h"
+#include "proxy/sock.h"
 #include "toxic/toxic.h"
 
 /* A proxy refuses more: each is a stage in every link. */
@@ -30,6 +32,13 @@ struct proxy_toxics {
 /* Kinds of removed toxics (name, type, stream) whose counters a proxy keeps; the oldest goes first.
  */
 #define PROXY_REMOVED_MAX 32
+
+/* What a proxy can do beyond Toxiproxy's; all zero is what Toxiproxy does. */
+struct proxy_options {
+    bool half_close;     /* the end of one direction leaves the other one open */
+    bool pass_reset;     /* a reset by one peer becomes a reset of the other */
+    int64_t kb_per_s[2]; /* shared by all connections, by enum toxic_stream; 0 = no bound */
+};
 
 struct proxy_counters {
     uint64_t open;     /* connections now, also those still being dialled */
@@ -51,6 +60,9 @@ struct proxy {
     struct event *accept_event;
     struct timer accept_pause;
     struct list sessions;
+    struct sock_file file; /* of a Unix socket */
+    struct proxy_options options;
+    struct rate_gate gates[2];     /* by enum toxic_stream */
     struct metrics_series *series; /* NULL until the first connection under these labels */
     struct proxy_toxics toxics[2]; /* by enum toxic_stream, in the order of creation */
     struct proxy_toxics removed;   /* their counters, summed per name, type and stream */
@@ -79,6 +91,9 @@ int proxy_set_addresses(struct proxy *proxy, const char *listen, const char *ups
 bool proxy_differs(const struct proxy *proxy, const char *listen,
                    const struct address_list *addresses, const char *upstream);
 
+/* Takes effect at once, for open connections, too. */
+void proxy_set_options(struct proxy *proxy, const struct proxy_options *options);
+
 /* Toxics. find looks in both directions and may return NULL. */
 struct toxic *proxy_toxic_find(const struct proxy *proxy, const char *name);
 /* Takes ownership on success and applies it to every open connection. */
@@ -89,7 +104,11 @@ void proxy_toxic_remove(struct proxy *proxy, struct toxic *toxic);
 /* Upstream ones first, oldest first. */
 void proxy_toxic_remove_all(struct proxy *proxy);
 
-/* An event of the proxy, and one of a client of it; `error` may be NULL. */
+/* An event of the proxy, with fields of its own (at most PROXY_LOG_MORE_MAX), and one of a client;
+ * `error` may be NULL. */
+#define PROXY_LOG_MORE_MAX 6
+void proxy_log_fields(const struct proxy *proxy, enum proxy_log_level level, const char *message,
+                      const struct proxy_log_field *more);
 void proxy_log(const struct proxy *proxy, enum proxy_log_level level, const char *message);
 void proxy_log_connection(const struct proxy *proxy, enum proxy_log_level level,
                           const char *message, const char *client, const char *error);

@@ -49,9 +49,9 @@ static struct event_base *make_base(void)
     struct event_config *config = event_config_new();
     if (!config)
         return NULL;
-    /* One thread uses it: no locks. Changes of interest reach the kernel together, once per turn.
-     */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    /* One thread uses it: no locks. Changes of interest reach the kernel at once, not gathered in a
+     * list, which would name descriptors that have been closed and belong to others by then. */
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
     return base;
@@ -64,8 +64,10 @@ static int init_env(struct proxy_server *s, const struct proxy_server_config *co
     env->seed = config->seed;
     env->fd_ceiling = sock_fd_ceiling();
     chunk_pool_init(&env->pool, CHUNK_POOL_SPARE_MAX);
+    pipes_init(&env->pipes, env->fd_ceiling);
     env->base = make_base();
-    if (!env->base || timers_init(&env->timers, env->base) < 0)
+    if (!env->base || timers_init(&env->timers, env->base) < 0 ||
+        hangups_init(&env->hangups, env->base) < 0)
         return -1;
     env->resolver = resolver_new(env->base);
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -85,9 +87,11 @@ static void server_free(struct proxy_server *s)
         event_free(s->stop_event);
     if (s->stop_fd >= 0)
         close(s->stop_fd);
+    hangups_deinit(&s->env.hangups);
     timers_deinit(&s->env.timers);
     metrics_deinit(&s->env.metrics);
     chunk_pool_deinit(&s->env.pool);
+    pipes_deinit(&s->env.pipes);
     if (s->env.base)
         event_base_free(s->env.base);
     free(s);
@@ -121,6 +125,7 @@ static int open_api(struct proxy_server *s, const struct proxy_server_config *co
         .version = config->version ? config->version : PROXY_API_VERSION,
         .proxy_metrics = config->proxy_metrics,
         .runtime_metrics = config->runtime_metrics,
+        .populate_toxics = config->populate_toxics,
     };
     if (find_api_address(host, config->port, &want, err) < 0)
         return err_prefix(err, "proxy API on %s:%u", host, config->port);
@@ -162,6 +167,7 @@ int proxy_server_start(const struct proxy_server_config *config, struct proxy_se
         return err_set(err, "proxy server: out of memory");
     s->stop_fd = -1;
     s->env.timers.fd = -1;
+    s->env.hangups.fd = -1;
     int rc = 0;
     if (init_env(s, config) < 0)
         rc = err_set(err, "proxy server: cannot set up the event loop");
@@ -193,36 +199,63 @@ void proxy_server_stop(struct proxy_server *s)
     server_free(s);
 }
 
-static void log_text(const struct proxy_server_config *config, const char *message, const char *key,
-                     const char *value)
+static void log_text(const struct proxy_server_config *config, enum proxy_log_level level,
+                     const char *message, const char *key, const char *value)
 {
     const struct proxy_log_field fields[] = {{.key = key, .text = value}, {.key = NULL}};
-    proxy_log_event(&config->log, PROXY_LOG_INFO, message, fields);
+    proxy_log_event(&config->log, level, message, fields);
 }
 
-int proxy_server_run(const struct proxy_server_config *config, struct err *err)
+static const struct {
+    int number;
+    const char *name; /* as Go calls it */
+} end_signals[] = {
+    {SIGINT, "interrupt"},
+    {SIGTERM, "terminated"},
+    {SIGHUP, "hangup"},
+    {SIGQUIT, "quit"},
+};
+
+#define END_SIGNAL_COUNT (sizeof end_signals / sizeof end_signals[0])
+
+static void wait_for_end(const struct proxy_server_config *config, const sigset_t *ends,
+                         int *signal_out)
+{
+    sigwait(ends, signal_out);
+    for (size_t i = 0; i < END_SIGNAL_COUNT; i++)
+        if (end_signals[i].number == *signal_out)
+            log_text(config, PROXY_LOG_INFO, "Shutdown started", "signal", end_signals[i].name);
+}
+
+int proxy_server_run(const struct proxy_server_config *config, int *signal_out, struct err *err)
 {
     sigset_t ends, before;
-    int got;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction usr1, broken_pipe;
     struct proxy_server *s = NULL;
     char address[ADDRESS_HOST_MAX + 16];
     sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
+    for (size_t i = 0; i < END_SIGNAL_COUNT; i++)
+        sigaddset(&ends, end_signals[i].number);
     /* Blocked before the thread starts, so that a signal sent at any moment is waited for below. */
     pthread_sigmask(SIG_BLOCK, &ends, &before);
-    log_text(config, "Starting Toxiproxy", "version",
+    sigaction(SIGUSR1, &ignore, &usr1);
+    sigaction(SIGPIPE, &ignore, &broken_pipe);
+    log_text(config, PROXY_LOG_INFO, "Starting Toxiproxy", "version",
              config->version ? config->version : PROXY_API_VERSION);
     int rc = proxy_server_start(config, &s, err);
     if (rc == 0) {
         assert(s != NULL);
         snprintf(address, sizeof address, "%s:%u", config->host ? config->host : "localhost",
                  proxy_server_api_port(s));
-        log_text(config, "Starting Toxiproxy HTTP server", "address", address);
-        sigwait(&ends, &got);
-        log_text(config, "Shutdown started", "signal", got == SIGINT ? "interrupt" : "terminated");
+        log_text(config, PROXY_LOG_INFO, "Starting Toxiproxy HTTP server", "address", address);
+        wait_for_end(config, &ends, signal_out);
         proxy_server_stop(s);
+    } else {
+        log_text(config, PROXY_LOG_ERROR, "Server finished with error", "error", err->text);
     }
+    sigaction(SIGUSR1, &usr1, NULL);
+    sigaction(SIGPIPE, &broken_pipe, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }

@@ -25,6 +25,7 @@ struct proxy_server_config {
     const char *config;   /* file to populate from before the API listens; NULL or "" = none */
     bool proxy_metrics;   /* GET /metrics shows the proxies' byte counters */
     bool runtime_metrics; /* GET /metrics shows the process's own numbers */
+    bool populate_toxics; /* POST /populate makes the toxics of its items; `config` always does */
     struct proxy_log log; /* all zero = silent */
 };
 
@@ -46,9 +47,10 @@ uint16_t proxy_server_api_port(const struct proxy_server *server);
 void proxy_server_stop(struct proxy_server *server);
 
 /*
- * Runs a server on the calling thread until SIGINT or SIGTERM. Returns 0 after a clean shutdown, -1
- * with a text when the API cannot listen.
+ * Runs a server until SIGINT, SIGTERM, SIGHUP or SIGQUIT; SIGUSR1 and SIGPIPE are ignored. Returns
+ * 0 after a clean shutdown, with the signal in *signal_out, or -1 with a text when the API cannot
+ * listen.
  */
-int proxy_server_run(const struct proxy_server_config *config, struct err *err);
+int proxy_server_run(const struct proxy_server_config *config, int *signal_out, struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,6 +40,17 @@ static const struct {
     [SESSION_GONE] = {"gone", 0},
 };
 
+/* The longest IP address with its zone and port; the path of a Unix socket is cut. */
+#define PEER_TEXT_MAX 72
+
+/* What an open connection needs no more. */
+struct dial {
+    struct event event;
+    bool waiting; /* the event is added */
+    size_t next;
+    struct address_list targets; /* cut behind its last item */
+};
+
 struct session {
     struct list link; /* in the proxy's list */
     struct proxy *proxy;
@@ -46,13 +58,11 @@ struct session {
     int client;
     int server; /* -1 = not open */
     uint64_t serial;
-    char peer[ADDRESS_TEXT_MAX];
-    struct link links[2]; /* by enum toxic_stream */
+    char peer[PEER_TEXT_MAX];
+    struct link links[2];     /* by enum toxic_stream */
+    struct hangup hangups[2]; /* of each link's source */
     struct lookup *lookup;
-    struct address_list targets; /* RESOLVING and DIALING */
-    size_t target_next;
-    struct event dial_event;
-    bool dial_waiting;
+    struct dial *dial; /* while DIALING */
 };
 
 static void session_move(struct session *s, enum session_state to)
@@ -73,11 +83,36 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static void stop_dial(struct session *s)
+/* Whose bytes flow in that direction. */
+static int *source_of(struct session *s, enum toxic_stream stream)
 {
-    if (s->dial_waiting)
-        event_del(&s->dial_event);
-    s->dial_waiting = false;
+    return stream == TOXIC_UPSTREAM ? &s->client : &s->server;
+}
+
+static enum toxic_stream opposite(enum toxic_stream stream)
+{
+    return stream == TOXIC_UPSTREAM ? TOXIC_DOWNSTREAM : TOXIC_UPSTREAM;
+}
+
+static void close_source(struct session *s, enum toxic_stream stream)
+{
+    hangup_clear(&s->proxy->env->hangups, &s->hangups[stream]);
+    close_fd(source_of(s, stream));
+}
+
+static void stop_waiting(struct dial *dial)
+{
+    if (dial->waiting)
+        event_del(&dial->event);
+    dial->waiting = false;
+}
+
+static void end_dial(struct session *s)
+{
+    if (s->dial)
+        stop_waiting(s->dial);
+    free(s->dial);
+    s->dial = NULL;
 }
 
 static void session_free(struct session *s)
@@ -85,11 +120,11 @@ static void session_free(struct session *s)
     session_move(s, SESSION_GONE);
     if (s->lookup)
         resolver_cancel(s->proxy->env->resolver, s->lookup);
-    stop_dial(s);
+    end_dial(s);
     link_deinit(&s->links[TOXIC_UPSTREAM]);
     link_deinit(&s->links[TOXIC_DOWNSTREAM]);
-    close_fd(&s->client);
-    close_fd(&s->server);
+    close_source(s, TOXIC_UPSTREAM);
+    close_source(s, TOXIC_DOWNSTREAM);
     list_remove(&s->link);
     s->proxy->counters.open--;
     free(s);
@@ -110,30 +145,127 @@ static void session_reset(struct session *s)
     session_free(s);
 }
 
-/* One direction is over. Closing its destination is what ends the other direction's source. */
-static void on_link_end(struct link *l, enum link_status status)
+static void log_link(const struct session *s, const struct link *l, const char *message)
 {
-    struct session *s = list_entry(l - l->stream, struct session, links[0]);
-    if (status == LINK_RESET) {
+    char why[128];
+    const struct proxy_log_field more[] = {
+        {.key = "client", .text = s->peer},
+        {.key = "direction", .text = toxic_stream_name(l->stream)},
+        {.key = "bytes", .number = (int64_t)l->bytes},
+        {.key = "error", .text = sock_reason(l->error, why, sizeof why)},
+        {.key = NULL},
+    };
+    proxy_log_fields(s->proxy, PROXY_LOG_WARN, message, more);
+}
+
+static struct session *session_of_link(struct link *l)
+{
+    return list_entry(l - l->stream, struct session, links[0]);
+}
+
+static void on_hangup(struct hangup *hangup);
+
+static void watch_source(struct session *s, enum toxic_stream stream)
+{
+    int fd = *source_of(s, stream);
+    if (fd < 0)
+        return;
+    s->hangups[stream].tag = stream;
+    hangup_watch(&s->proxy->env->hangups, &s->hangups[stream], fd, on_hangup);
+}
+
+/* One link is left; what it holds may be held for long, so watch for the death of either peer. */
+static void drain(struct session *s)
+{
+    if (s->state == SESSION_OPEN)
+        session_move(s, SESSION_DRAINING);
+    watch_source(s, TOXIC_UPSTREAM);
+    watch_source(s, TOXIC_DOWNSTREAM);
+}
+
+/* The last link, or the only one that mattered, is over. */
+static void finish(struct session *s, bool lost, enum link_status status)
+{
+    if (status == LINK_RESET || (s->proxy->options.pass_reset && lost))
         session_reset(s);
-        return;
-    }
-    struct link *other = &s->links[l->stream == TOXIC_UPSTREAM ? TOXIC_DOWNSTREAM : TOXIC_UPSTREAM];
-    link_stop(l);
-    if (other->done) {
+    else
         session_free(s);
-        return;
-    }
-    session_move(s, SESSION_DRAINING);
+}
+
+/* A direction is over, and with it the connection: the receiver's socket is closed, which is the
+ * end of the other direction's source. */
+static void end_both(struct session *s, enum toxic_stream stream)
+{
+    struct link *other = &s->links[opposite(stream)];
     enum link_status rest = LINK_GOES_ON;
     if (!other->source_ended)
         rest = link_end_source(other, ns_now());
-    close_fd(l->stream == TOXIC_UPSTREAM ? &s->server : &s->client);
-    if (rest == LINK_RESET)
-        session_reset(s);
-    else if (rest == LINK_ENDED)
-        session_free(s);
+    close_source(s, opposite(stream));
+    if (rest == LINK_GOES_ON)
+        drain(s);
+    else
+        finish(s, other->source_lost, rest);
 }
+
+static void on_link_end(struct link *l, enum link_status status)
+{
+    struct session *s = session_of_link(l);
+    const struct proxy_options *options = &s->proxy->options;
+    struct link *other = &s->links[opposite(l->stream)];
+    if (status == LINK_BROKEN) {
+        log_link(s, l, "Could not write to destination");
+        other->source_lost = true;
+    }
+    bool lost = l->source_lost || (other->done && other->source_lost);
+    /* Also its chain: toxics that come and go from now on must not find it. */
+    link_deinit(l);
+    if (status == LINK_RESET || other->done || (lost && options->pass_reset))
+        finish(s, lost, status);
+    else if (status == LINK_EOF && options->half_close && !l->source_lost) {
+        (void)shutdown(*source_of(s, opposite(l->stream)), SHUT_WR);
+        drain(s);
+    } else {
+        end_both(s, l->stream);
+    }
+}
+
+/* The peer is gone; what it had sent before still goes out. */
+static void on_source_failed(struct link *l)
+{
+    struct session *s = session_of_link(l);
+    log_link(s, l, "Source terminated");
+    l->source_lost = true;
+    link_deinit(&s->links[opposite(l->stream)]);
+    enum link_status status = link_end_source(l, ns_now());
+    if (status == LINK_GOES_ON)
+        drain(s);
+    else
+        on_link_end(l, status);
+}
+
+/* The same, learnt while nobody reads: there may be more to read, so the link from there goes on.
+ */
+static void on_hangup(struct hangup *hangup)
+{
+    enum toxic_stream stream = (enum toxic_stream)hangup->tag;
+    struct session *s = list_entry(hangup - stream, struct session, hangups[0]);
+    link_deinit(&s->links[opposite(stream)]);
+    if (s->links[stream].done)
+        finish(s, true, LINK_EOF);
+    else
+        drain(s);
+}
+
+static void on_paused(struct link *l)
+{
+    watch_source(session_of_link(l), l->stream);
+}
+
+static const struct link_events link_events = {
+    .ended = on_link_end,
+    .source_failed = on_source_failed,
+    .paused = on_paused,
+};
 
 static int init_link(struct session *s, enum toxic_stream stream, int source, int destination)
 {
@@ -143,7 +275,8 @@ static int init_link(struct session *s, enum toxic_stream stream, int source, in
         .env = p->env,
         .series = p->series ? &p->series->traffic[stream] : NULL,
         .total = &p->counters.traffic[stream],
-        .ended = on_link_end,
+        .events = &link_events,
+        .gate = &p->gates[stream],
         .stream = stream,
         .source = source,
         .destination = destination,
@@ -159,16 +292,27 @@ static int init_link(struct session *s, enum toxic_stream stream, int source, in
     return 0;
 }
 
+static void log_setup(const struct session *s, enum toxic_stream stream)
+{
+    const struct proxy_log_field more[] = {
+        {.key = "client", .text = s->peer},
+        {.key = "direction", .text = toxic_stream_name(stream)},
+        {.key = NULL},
+    };
+    proxy_log_fields(s->proxy, PROXY_LOG_DEBUG, "Setup connection", more);
+}
+
 static void session_open(struct session *s)
 {
-    stop_dial(s);
+    end_dial(s);
     session_move(s, SESSION_OPEN);
     if (init_link(s, TOXIC_UPSTREAM, s->client, s->server) < 0 ||
         init_link(s, TOXIC_DOWNSTREAM, s->server, s->client) < 0) {
         session_free(s);
         return;
     }
-    proxy_log_connection(s->proxy, PROXY_LOG_DEBUG, "Setup connection", s->peer, NULL);
+    log_setup(s, TOXIC_UPSTREAM);
+    log_setup(s, TOXIC_DOWNSTREAM);
     /* The second link may end, and free, the session; the first one only reads later. */
     struct link *up = &s->links[TOXIC_UPSTREAM];
     enum link_status status = link_pump(up, ns_now());
@@ -205,11 +349,12 @@ static void on_dialed(evutil_socket_t fd, short what, void *arg)
 /* Goes to the next address; `error` is what ended the one before. */
 static void dial_next(struct session *s, int error)
 {
-    stop_dial(s);
+    struct dial *dial = s->dial;
+    stop_waiting(dial);
     close_fd(&s->server);
-    while (s->target_next < s->targets.count) {
+    while (dial->next < dial->targets.count) {
         bool done = false;
-        s->server = sock_dial(&s->targets.items[s->target_next++], &done);
+        s->server = sock_dial(&dial->targets.items[dial->next++], &done);
         if (s->server < 0) {
             error = errno;
             continue;
@@ -218,42 +363,57 @@ static void dial_next(struct session *s, int error)
             session_open(s);
             return;
         }
-        event_assign(&s->dial_event, s->proxy->env->base, s->server, EV_WRITE, on_dialed, s);
-        event_add(&s->dial_event, NULL);
-        s->dial_waiting = true;
+        event_assign(&dial->event, s->proxy->env->base, s->server, EV_WRITE, on_dialed, s);
+        event_add(&dial->event, NULL);
+        dial->waiting = true;
         return;
     }
     char why[128];
     dial_failed(s, sock_reason(error, why, sizeof why));
 }
 
-static void on_resolved(void *arg, const struct address_list *list, const char *why)
+static void start_dial(struct session *s, const struct address_list *targets)
 {
-    struct session *s = arg;
-    s->lookup = NULL;
-    if (list->count == 0) {
-        dial_failed(s, why);
+    size_t size = offsetof(struct address_list, items) + targets->count * sizeof targets->items[0];
+    s->dial = malloc(offsetof(struct dial, targets) + size);
+    if (!s->dial) {
+        dial_failed(s, "out of memory");
         return;
     }
-    s->targets = *list;
+    s->dial->waiting = false;
+    s->dial->next = 0;
+    memcpy(&s->dial->targets, targets, size);
     session_move(s, SESSION_DIALING);
     dial_next(s, 0);
 }
 
+static void on_resolved(void *arg, const struct address_list *list, const char *why)
+{
+    struct session *s = arg;
+    s->lookup = NULL;
+    if (list->count == 0)
+        dial_failed(s, why);
+    else
+        start_dial(s, list);
+}
+
 static void resolve(struct session *s)
 {
+    const char *upstream = s->proxy->upstream;
     struct address_hostport hostport;
+    struct address_list targets;
     struct err err;
-    if (address_split(s->proxy->upstream, &hostport, &err) < 0) {
+    bool local = address_is_unix(upstream);
+    if (local ? address_parse_unix(upstream, &targets, &err) < 0
+              : address_split(upstream, &hostport, &err) < 0) {
         dial_failed(s, err.text);
         return;
     }
     /* Go dials an empty host as the local system. */
-    if (hostport.host[0] == '\0')
+    if (!local && hostport.host[0] == '\0')
         snprintf(hostport.host, sizeof hostport.host, "localhost");
-    if (address_known(&hostport, &s->targets)) {
-        session_move(s, SESSION_DIALING);
-        dial_next(s, 0);
+    if (local || address_known(&hostport, &targets)) {
+        start_dial(s, &targets);
         return;
     }
     s->lookup = resolver_lookup(s->proxy->env->resolver, &hostport, on_resolved, s);
@@ -275,8 +435,9 @@ int session_start(struct proxy *proxy, int client, const struct address *peer)
     s->state = SESSION_RESOLVING;
     proxy->counters.open++;
     list_push_back(&proxy->sessions, &s->link);
-    address_format(peer, s->peer);
-    sock_tune(client);
+    char text[ADDRESS_TEXT_MAX];
+    address_format(peer, text);
+    snprintf(s->peer, sizeof s->peer, "%.*s", (int)sizeof s->peer - 1, text);
     proxy_log_connection(proxy, PROXY_LOG_INFO, "Accepted client", s->peer, NULL);
     resolve(s);
     return 0;
@@ -318,12 +479,9 @@ void session_toxic_update(struct session *s, const struct toxic *toxic, ns_t now
 
 void session_toxic_remove(struct session *s, const struct toxic *toxic, ns_t now)
 {
-    /* A link that is done keeps no chain worth cleaning, but its stages point to the toxic's
-     * counters. */
-    struct link *l = &s->links[toxic->stream];
-    if (!l->chain)
+    struct link *l = live_link(s, toxic->stream);
+    if (!l)
         return;
     chain_remove(l->chain, toxic, now);
-    if (!l->done)
-        settle(l, now);
+    settle(l, now);
 }

@@ -4,6 +4,7 @@
 The API as Toxiproxy's own tests see it, and links with traffic.
 """
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -21,164 +22,8 @@ import time
 
 import harness
 
-SERVER = (harness.MEMCHAOS, "proxy")
-WAIT = 30 * harness.TIME_FACTOR  # seconds: the bound of every wait, far above what is expected
-
-
-class Server:
-    """One server process on a port of its own choice."""
-
-    def __init__(self, *flags, files=None):
-        def limit():
-            if files:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-
-        env = dict(os.environ, LOG_LEVEL="info")
-        self.process = subprocess.Popen([*SERVER, "-port", "0", *flags], stdout=subprocess.PIPE,
-                                        text=True, env=env, preexec_fn=limit)
-        for line in self.process.stdout:
-            event = json.loads(line)
-            if event.get("message") == "Starting Toxiproxy HTTP server":
-                self.port = int(event["address"].rsplit(":", 1)[1])
-                break
-        else:
-            raise RuntimeError("the server did not start")
-        threading.Thread(target=self.drain, daemon=True).start()
-
-    def drain(self):
-        for _ in self.process.stdout:
-            pass
-
-    def raw(self, method, path, body=None, headers=None, timeout=WAIT):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read().decode()
-        finally:
-            connection.close()
-
-    def call(self, method, path, body=None, timeout=WAIT):
-        text = None if body is None else json.dumps(body)
-        status, _, answer = self.raw(method, path, text, timeout=timeout)
-        return status, json.loads(answer) if answer else None
-
-    def fds(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(WAIT)
-
-
-class Upstream:
-    """Accepts on a free port and runs `serve(socket)` in a thread for each connection."""
-
-    def __init__(self, serve):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.serve = serve
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.run, args=(peer,), daemon=True).start()
-
-    def run(self, peer):
-        with peer, contextlib.suppress(OSError):
-            self.serve(peer)
-
-    def close(self):
-        self.listener.close()
-
-
-def echo(peer):
-    while True:
-        data = peer.recv(65536)
-        if not data:
-            return
-        peer.sendall(data)
-
-
-def stream(peer):
-    block = bytes(65536)
-    while True:
-        peer.sendall(block)
-
-
-def dial(listen):
-    host, port = listen.rsplit(":", 1)
-    peer = socket.create_connection((host.strip("[]"), int(port)), timeout=WAIT)
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return peer
-
-
-def receive(peer, size):
-    data = b""
-    while len(data) < size:
-        part = peer.recv(size - len(data))
-        if not part:
-            break
-        data += part
-    return data
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-def until(test, what):
-    end = time.monotonic() + WAIT
-    while not test():
-        if time.monotonic() > end:
-            raise AssertionError("never: " + what)
-        time.sleep(0.005)
-
-
-class Case(harness.Case):
-    flags = ()
-    files = None
-
-    def setUp(self):
-        super().setUp()
-        self.server = Server(*self.flags, files=self.files)
-        self.echo = Upstream(echo)
-
-    def finish(self):
-        self.echo.close()
-        code = self.server.stop()
-        complaints = super().finish()
-        return complaints if code == 0 else complaints + [f"the server ended with {code}"]
-
-    def api(self, status, method, path, body=None, timeout=WAIT):
-        got, answer = self.server.call(method, path, body, timeout)
-        self.assertEqual(got, status, answer)
-        return answer
-
-    def proxy(self, name="p", upstream=None, listen="127.0.0.1:0", **more):
-        return self.api(201, "POST", "/proxies", dict(
-            name=name, upstream=upstream or self.echo.address, listen=listen, **more))
-
-    def toxic(self, kind, name="p", **body):
-        return self.api(200, "POST", f"/proxies/{name}/toxics", dict(type=kind, **body))
-
-    def error(self, status, text, method, path, body=None):
-        self.assertEqual(self.api(status, method, path, body), {"error": text, "status": status})
-
-    def stats(self, name="p"):
-        return self.api(200, "GET", f"/proxies/{name}/stats")
-
-    def assert_listens(self, listen):
-        dial(listen).close()
-
-    def assert_refuses(self, listen):
-        with self.assertRaises(ConnectionRefusedError):
-            dial(listen)
+from proxyharness import (SERVER, WAIT, Case, Server, Upstream, dial, free_port, receive, stream,
+                          until)
 
 
 class Transport(Case):
@@ -602,6 +447,40 @@ class Links(Case):
             sender.join()
             toggler.join()
         self.assertEqual(got, data)
+
+    def test_a_fast_stream_stays_whole_while_toxics_toggle(self):
+        # Bytes that are in a pipe between the sockets when a toxic comes or goes.
+        block = os.urandom((1 << 20) - 7)
+        count = 200
+        source = Upstream(lambda peer: [peer.sendall(block) for _ in range(count)])
+        listen = self.proxy(upstream=source.address)["listen"]
+        stop = threading.Event()
+
+        def toggle():
+            while not stop.is_set():
+                for kind, attributes in (("latency", {"latency": 1}),
+                                         ("bandwidth", {"rate": 500000}), ("slicer", {})):
+                    self.toxic(kind, attributes=attributes)
+                    self.api(204, "DELETE", f"/proxies/p/toxics/{kind}_downstream")
+        toggler = threading.Thread(target=toggle)
+        got, want = hashlib.sha256(), hashlib.sha256()
+        size = 0
+        with dial(listen) as peer:
+            toggler.start()
+            while part := peer.recv(1 << 20):
+                got.update(part)
+                size += len(part)
+            stop.set()
+            toggler.join()
+        for _ in range(count):
+            want.update(block)
+        self.assertEqual(size, count * len(block))
+        self.assertEqual(got.digest(), want.digest())
+        until(lambda: self.stats()["connections_open"] == 0, "the connection is gone")
+        stats = self.stats()
+        self.assertEqual(stats["downstream_received_bytes"], size)
+        self.assertEqual(stats["downstream_sent_bytes"], size)
+        source.close()
 
     def test_dying_clients_while_toxics_toggle(self):
         source = Upstream(stream)

@@ -54,7 +54,7 @@ static const struct {
     {"q\"b\\n\n\r\t", "\"q\\\"b\\\\n\\n\\r\\t\""},
     {"\x01\x7f", "\"\\u0001\x7f\""},
     {"\xe2\x80\xa8\xe2\x80\xa9\xc3\xa9", "\"\\u2028\\u2029\xc3\xa9\""},
-    {"\xe2", "\"\xe2\""},
+    {"a\xe2", "\"a\\ufffd\""},
 };
 
 static void escapes_as_go_does(void **state)

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The arithmetic of a shared rate, in virtual time; how links wait for it is tested end to end. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "proxy/rate_gate.h"
+
+static const struct {
+    int64_t kb_per_s;
+    ns_t span;
+    ns_t step;
+    size_t want; /* bytes that must have passed after the span */
+} table[] = {
+    {1, 1000 * NS_PER_MS, NS_PER_MS, 1000},
+    {1, 1000 * NS_PER_MS, 7 * NS_PER_US, 999},
+    {100, 1000 * NS_PER_MS, NS_PER_MS, 100000},
+    {100, 1000 * NS_PER_MS, 333 * NS_PER_US, 99999},
+    {1000000, 100 * NS_PER_MS, NS_PER_MS, 100000000},
+    {RATE_GATE_KB_PER_S_MAX, 10 * NS_PER_MS, NS_PER_US, 10000000000},
+};
+
+static size_t take_all(struct rate_gate *g, ns_t now)
+{
+    size_t sum = 0;
+    for (;;) {
+        size_t share = rate_gate_share(g, SIZE_MAX, now);
+        if (share == 0)
+            return sum;
+        rate_gate_take(g, share);
+        sum += share;
+    }
+}
+
+static void passes_exactly_the_rate(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct timers timers = {.fd = -1};
+        struct rate_gate g;
+        size_t sum = 0;
+        rate_gate_init(&g, &timers);
+        rate_gate_set(&g, table[i].kb_per_s, 0);
+        for (ns_t now = 0; now <= table[i].span; now += table[i].step)
+            sum += take_all(&g, now);
+        assert_int_equal(sum, table[i].want);
+        rate_gate_deinit(&g);
+    }
+}
+
+static void saves_up_no_more_than_one_burst(void **state)
+{
+    (void)state;
+    struct timers timers = {.fd = -1};
+    struct rate_gate g;
+    rate_gate_init(&g, &timers);
+    rate_gate_set(&g, 1000, 0);
+    assert_int_equal(take_all(&g, 3600 * NS_PER_SEC), 5000);
+    assert_int_equal(take_all(&g, 3600 * NS_PER_SEC), 0);
+    /* However low the rate, one byte can be saved up. */
+    rate_gate_set(&g, 1, 3600 * NS_PER_SEC);
+    assert_int_equal(take_all(&g, 3600 * NS_PER_SEC + NS_PER_MS - 1), 0);
+    assert_int_equal(take_all(&g, 3600 * NS_PER_SEC + NS_PER_MS), 1);
+    rate_gate_deinit(&g);
+}
+
+static void lets_everything_pass_without_a_rate(void **state)
+{
+    (void)state;
+    struct timers timers = {.fd = -1};
+    struct rate_gate g;
+    rate_gate_init(&g, &timers);
+    assert_true(rate_gate_is_open(&g));
+    assert_int_equal(rate_gate_share(&g, 32768, 5), 32768);
+    rate_gate_set(&g, 10, 5);
+    assert_false(rate_gate_is_open(&g));
+    assert_int_equal(rate_gate_share(&g, 32768, 5), 0);
+    rate_gate_set(&g, 0, 6);
+    assert_int_equal(rate_gate_share(&g, 32768, 6), 32768);
+    rate_gate_deinit(&g);
+}
+
+static void a_clock_that_stands_or_goes_back_gives_nothing(void **state)
+{
+    (void)state;
+    struct timers timers = {.fd = -1};
+    struct rate_gate g;
+    rate_gate_init(&g, &timers);
+    rate_gate_set(&g, 1000, 10 * NS_PER_MS);
+    assert_int_equal(take_all(&g, 10 * NS_PER_MS), 0);
+    assert_int_equal(take_all(&g, 0), 0);
+    assert_int_equal(take_all(&g, 11 * NS_PER_MS), 1000);
+    rate_gate_deinit(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passes_exactly_the_rate),
+        cmocka_unit_test(saves_up_no_more_than_one_burst),
+        cmocka_unit_test(lets_everything_pass_without_a_rate),
+        cmocka_unit_test(a_clock_that_stands_or_goes_back_gives_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
