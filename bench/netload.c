@@ -286,6 +286,18 @@ static void idle(struct load *l)
     (void)!read(STDIN_FILENO, &byte, 1);
 }
 
+/* A whole number or a fraction, 0 or more; ends the program when it is neither. */
+static double number(const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= 0 && value <= SAMPLES_MAX)) {
+        fprintf(stderr, "netload: %s is no number\n", text);
+        exit(2);
+    }
+    return value;
+}
+
 int main(int argc, char **argv)
 {
     struct rlimit files;
@@ -299,8 +311,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: netload serve | MODE PORT CONNECTIONS [SECONDS]\n");
         return 2;
     }
-    struct load l = {.port = atoi(argv[2]), .connections = atoi(argv[3])};
-    ns_t length = argc > 4 ? (ns_t)(atof(argv[4]) * NS_PER_SEC) : 0;
+    struct load l = {.port = (int)number(argv[2]), .connections = (int)number(argv[3])};
+    ns_t length = argc > 4 ? (ns_t)(number(argv[4]) * NS_PER_SEC) : 0;
     l.loop = epoll_create1(EPOLL_CLOEXEC);
     l.started = calloc(2 * CONNECTIONS_MAX, sizeof *l.started);
     l.samples_tenth_us = calloc(SAMPLES_MAX, sizeof *l.samples_tenth_us);
