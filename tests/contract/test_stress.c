@@ -194,8 +194,10 @@ static void batch_step(struct job *job)
         mcm_multi_set(job->client, items, count, &options, NULL);
     else
         mcm_multi_get(job->client, items, count, &options, NULL);
-    for (size_t i = 0; i < count; i++)
-        judge(job, items[i].key, items[i].outcome, stores ? (struct mcm_slice){0} : items[i].value);
+    for (size_t i = 0; i < count; i++) {
+        struct mcm_slice nothing = {NULL, 0};
+        judge(job, items[i].key, items[i].outcome, stores ? nothing : items[i].value);
+    }
 }
 
 static void batch_workload_answers_every_position(void **state)
