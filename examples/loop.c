@@ -57,6 +57,7 @@ int main(int argc, char **argv)
     struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
     config.servers = &server;
     config.server_count = 1;
+    config.lanes = 1; /* answers come in order on one connection, not across several */
     char error[MCM_ERROR_SIZE];
     struct mcm_loop *loop = mcm_loop_new(&config, error, sizeof(error));
     if (loop == NULL) {

@@ -34,9 +34,11 @@ mcm_ns mcm_client_maintain(struct mcm_client *client)
     const struct mcm_topology *topology = atomic_load(&client->topology);
     resolve_names(topology);
     resolve_names(client->gutter);
-    while (maintain_servers(client, topology, &next) |
-           maintain_servers(client, client->gutter, &next))
-        continue;
+    bool busy;
+    do { /* both, in turn, until neither has anything left to do */
+        busy = maintain_servers(client, topology, &next);
+        busy = maintain_servers(client, client->gutter, &next) || busy;
+    } while (busy);
     mcm_client_leave(client, phase);
     return next;
 }

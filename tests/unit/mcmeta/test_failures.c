@@ -76,8 +76,9 @@ REAL(void *, mmap64, void *, size_t, int, int, int, off_t)
 int __wrap_fcntl(int fd, int command, ...);
 int __wrap_fcntl64(int fd, int command, ...);
 int __real_fcntl(int fd, int command, ...);
-int __wrap_asprintf(char **out, const char *format, ...);
-int __wrap___asprintf_chk(char **out, int flag, const char *format, ...);
+int __wrap_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int __wrap___asprintf_chk(char **out, int flag, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 void *__wrap_malloc(size_t size)
 {
