@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -321,9 +322,13 @@ static void version_6_of_ip_works(void **state)
     struct mcm_server server = {.address = address};
     struct mcm_client_config config = config_for(&server);
     assert_outcome(get_once(&config, GENEROUS), MCM_MISS);
-    /* A name is tried at all its addresses. */
-    snprintf(address, sizeof(address), "localhost:%d", memcached.port);
-    assert_outcome(get_once(&config, GENEROUS), MCM_MISS);
+    /* A name is tried at all its addresses, where this system knows it by this one. */
+    struct addrinfo hints = {.ai_family = AF_INET6}, *found = NULL;
+    if (getaddrinfo("localhost", NULL, &hints, &found) == 0) {
+        freeaddrinfo(found);
+        snprintf(address, sizeof(address), "localhost:%d", memcached.port);
+        assert_outcome(get_once(&config, GENEROUS), MCM_MISS);
+    }
     memcached_kill(&memcached);
 }
 
