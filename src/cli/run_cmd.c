@@ -62,15 +62,22 @@ static bool wants_colour(FILE *stream)
            strcmp(term, "dumb") != 0;
 }
 
-/* The first signal ends the run in order; from then on signals have their default effect and end at
- * once. */
-static int watch_signals(struct job *s, struct err *err)
+/* The signals that ask for the end. */
+static sigset_t end_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
+    return set;
+}
+
+/* The first signal ends the run in order; from then on signals have their default effect and end at
+ * once. */
+static int watch_signals(struct job *s, struct err *err)
+{
+    sigset_t set = end_signals();
     signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return err_set(err, "cannot block signals: %s", strerror(errno));
@@ -86,11 +93,7 @@ static bool take_signal(struct job *s)
     s->interrupted = true;
     log_warn(&s->log, "%s: ending in order, once more to quit at once",
              strsignal((int)info.ssi_signo));
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
+    sigset_t set = end_signals();
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     return true;
 }

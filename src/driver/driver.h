@@ -56,8 +56,7 @@ struct driver_result {
     uint32_t node;     /* index, or RECORDER_NODE_UNKNOWN */
     const void *value; /* of a hit: points into the buffer that was given */
     size_t value_size;
-    uint64_t number;  /* after an increment */
-    char detail[160]; /* what the client said of a failure; "" for none */
+    uint64_t number; /* after an increment */
 };
 
 /* Every call has one absolute deadline on the monotonic clock and fills all of `result`. */

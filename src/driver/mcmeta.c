@@ -183,10 +183,6 @@ static void answer(struct driver_result *result, const struct mcm_result *r, enu
     result->value = r->value.data;
     result->value_size = r->value.size;
     result->number = r->number;
-    result->detail[0] = '\0';
-    if (outcome_is_failure(result->outcome))
-        snprintf(result->detail, sizeof result->detail, "%s%s%s", mcm_outcome_text(r->outcome),
-                 r->text[0] ? ": " : "", r->text);
 }
 
 static void mcmeta_get(void *worker, const char *key, size_t key_size, void *buffer,
