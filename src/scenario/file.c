@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "base/duration.h"
-#include "scenario/scenario.h"
+#include "scenario/checks_file.h"
 #include "scenario/document.h"
+#include "scenario/scenario.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 #define KEYS_MAX 16
@@ -337,11 +338,30 @@ static int file_steps(struct yaml_doc *doc, yaml_node_t *node, void *target, str
     return 0;
 }
 
+/* Read by file_read_checks() at last, when the phases are known. */
+static int file_checks(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
+{
+    (void)target;
+    return node->type == YAML_SEQUENCE_NODE ? 0
+                                            : yaml_fail(doc, node, err, "checks must be a list");
+}
+
+static int file_read_checks(struct yaml_doc *doc, yaml_node_t *root, struct scenario *scenario,
+                            struct err *err)
+{
+    const char *phases[PHASE_COUNT + 1] = {NULL};
+    for (size_t i = 0, count = 0; i < PHASE_COUNT; i++)
+        if (scenario->phase_ns[i] > 0)
+            phases[count++] = phase_names[i];
+    return checks_file_read(doc, root, phases, scenario->checks, &scenario->check_count, err);
+}
+
 static int check_file(struct yaml_doc *doc, yaml_node_t *root, uint32_t seen,
                       const struct key *keys, const struct scenario *scenario, struct err *err)
 {
     for (size_t i = 0; keys[i].name != NULL; i++)
-        if (!(seen & (1u << i)) && keys[i].read != file_steps && keys[i].read != file_group)
+        if (!(seen & (1u << i)) && keys[i].read != file_steps && keys[i].read != file_group &&
+            keys[i].read != file_checks)
             return yaml_fail(doc, root, err, "key \"%s\" is missing", keys[i].name);
     if ((scenario->step_count > 0) != (scenario->phase_ns[PHASE_FAULT] > 0))
         return yaml_fail(doc, root, err,
@@ -358,8 +378,13 @@ int scenario_parse(const char *source, const char *text, size_t length, struct s
                    struct err *err)
 {
     static const struct key keys[] = {
-        {"name", file_name},     {"group", file_group}, {"description", file_description},
-        {"phases", file_phases}, {"steps", file_steps}, {NULL, NULL},
+        {"name", file_name},
+        {"group", file_group},
+        {"description", file_description},
+        {"phases", file_phases},
+        {"steps", file_steps},
+        {"checks", file_checks},
+        {NULL, NULL},
     };
     struct yaml_doc doc;
     *out = (struct scenario){.group = "user"};
@@ -372,6 +397,8 @@ int scenario_parse(const char *source, const char *text, size_t length, struct s
         rc = read_mapping(&doc, root, "a scenario file", keys, out, &seen, err);
     if (rc == 0)
         rc = check_file(&doc, root, seen, keys, out, err);
+    if (rc == 0)
+        rc = file_read_checks(&doc, root, out, err);
     yaml_doc_deinit(&doc);
     return rc;
 }

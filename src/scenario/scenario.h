@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "scenario/check.h"
 
 #define SCENARIO_NODES_MAX 64 /* a target is a set of nodes in one 64-bit word */
 #define SCENARIO_STEPS_MAX 32
@@ -61,6 +62,8 @@ struct scenario {
     ns_t phase_ns[PHASE_COUNT]; /* 0 = the phase is absent */
     struct scenario_step steps[SCENARIO_STEPS_MAX];
     size_t step_count;
+    struct check_rule checks[CHECK_RULES_MAX];
+    size_t check_count;
 };
 
 /*
