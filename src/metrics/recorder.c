@@ -21,9 +21,11 @@
 typedef _Atomic uint64_t counter;
 typedef _Atomic(struct hist *) hist_slot;
 
+enum arrival { ARRIVAL_OFFERED, ARRIVAL_DROPPED, ARRIVAL_LATE, ARRIVAL_COUNT };
+
 struct shard {
     counter *counts;      /* phase, node, op, outcome */
-    counter *arrivals;    /* phase, then offered and dropped */
+    counter *arrivals;    /* phase, then enum arrival */
     counter *live_counts; /* node, then succeeded and failed */
     hist_slot *service;   /* phase, node, op, succeeded */
     hist_slot *response;  /* phase, succeeded */
@@ -79,7 +81,7 @@ static size_t cells(const struct recorder *r)
 static int shard_init(const struct recorder *r, struct shard *s)
 {
     s->counts = calloc(cells(r) * OUTCOME_COUNT, sizeof(*s->counts));
-    s->arrivals = calloc(r->config.phases * 2, sizeof(*s->arrivals));
+    s->arrivals = calloc((size_t)r->config.phases * ARRIVAL_COUNT, sizeof(*s->arrivals));
     s->live_counts = calloc(r->config.nodes * 2, sizeof(*s->live_counts));
     s->service = calloc(cells(r) * 2, sizeof(*s->service));
     s->response = calloc(r->config.phases * 2, sizeof(*s->response));
@@ -131,6 +133,8 @@ struct recorder *recorder_new(const struct recorder_config *config, struct err *
         r->config.shards = shards_default(config->workers);
     if (r->config.overdue_ns <= 0)
         r->config.overdue_ns = NS_NEVER;
+    if (r->config.late_ns <= 0)
+        r->config.late_ns = NS_NEVER;
     r->shards = calloc(r->config.shards, sizeof(*r->shards));
     r->watches = calloc(r->config.nodes, sizeof(*r->watches));
     r->flights = flights_new(r->config.workers);
@@ -256,6 +260,8 @@ void recorder_record(struct recorder *r, unsigned worker, const struct sample *s
     raise_to(&shard->longest_ns, service_ns);
     if (service_ns > r->config.overdue_ns)
         add(&shard->overdue, 1);
+    if (s->start_ns - s->intended_ns > r->config.late_ns)
+        add(&shard->arrivals[s->phase * ARRIVAL_COUNT + ARRIVAL_LATE], 1);
 
     if (outcome_class(s->outcome) == OUTCOME_CLASS_NEUTRAL)
         return;
@@ -280,13 +286,13 @@ void recorder_op_end(struct recorder *r, unsigned worker)
 void recorder_offered(struct recorder *r, unsigned worker, unsigned phase, uint64_t count)
 {
     assert(phase < r->config.phases);
-    add(&shard_of(r, worker)->arrivals[phase * 2], count);
+    add(&shard_of(r, worker)->arrivals[phase * ARRIVAL_COUNT + ARRIVAL_OFFERED], count);
 }
 
 void recorder_dropped(struct recorder *r, unsigned worker, unsigned phase, uint64_t count)
 {
     assert(phase < r->config.phases);
-    add(&shard_of(r, worker)->arrivals[phase * 2 + 1], count);
+    add(&shard_of(r, worker)->arrivals[phase * ARRIVAL_COUNT + ARRIVAL_DROPPED], count);
 }
 
 /* ---- stall watch ---- */
@@ -437,8 +443,10 @@ struct recorder_counts recorder_counts(const struct recorder *r, int phase, int6
     struct range phases = range_of(phase, r->config.phases);
     for (unsigned i = 0; i < r->config.shards; i++) {
         for (unsigned p = phases.begin; p < phases.end; p++) {
-            counts.offered += get(&r->shards[i].arrivals[p * 2]);
-            counts.dropped += get(&r->shards[i].arrivals[p * 2 + 1]);
+            const counter *arrivals = &r->shards[i].arrivals[p * ARRIVAL_COUNT];
+            counts.offered += get(&arrivals[ARRIVAL_OFFERED]);
+            counts.dropped += get(&arrivals[ARRIVAL_DROPPED]);
+            counts.late += get(&arrivals[ARRIVAL_LATE]);
         }
     }
     return counts;

@@ -48,6 +48,8 @@ struct recorder_config {
     unsigned shards;  /* a power of two; 0: 8, or fewer when there are fewer workers */
     ns_t overdue_ns;  /* an operation that takes longer counts as overdue: timeout + slack;
                          0 or NS_NEVER: none does */
+    ns_t late_ns;     /* an operation that starts later than this after its intended start counts
+                         as late; 0 or NS_NEVER: none does */
 };
 
 struct recorder *recorder_new(const struct recorder_config *config, struct err *err);
@@ -115,6 +117,7 @@ void recorder_watch_release(struct recorder *r, int watch);
 struct recorder_counts {
     uint64_t offered;
     uint64_t dropped;
+    uint64_t late;      /* by phase only, as the two above */
     uint64_t attempted; /* ended: succeeded + failed + neutral */
     uint64_t succeeded;
     uint64_t failed; /* wrong data included */
@@ -122,8 +125,8 @@ struct recorder_counts {
     uint64_t by_outcome[OUTCOME_COUNT];
 };
 
-/* Each of phase, node (RECORDER_NODE_UNKNOWN allowed) and op may be RECORDER_ALL. offered and
- * dropped are known by phase only and are 0 when a node or op is given. */
+/* Each of phase, node (RECORDER_NODE_UNKNOWN allowed) and op may be RECORDER_ALL. offered,
+ * dropped and late are known by phase only and are 0 when a node or op is given. */
 struct recorder_counts recorder_counts(const struct recorder *r, int phase, int64_t node, int op);
 
 /* These add to `out`, a histogram of LATENCY_HIST_CONFIG that the caller has initialised. Neutral

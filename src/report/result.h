@@ -125,7 +125,10 @@ struct run_result {
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
+    ns_t timeout_ns;    /* of an operation */
+    bool open_loop;     /* arrivals do not wait for answers */
     bool interrupted;   /* before its planned end */
+    bool aborted;       /* ended early by a check that failed */
     int baseline_phase; /* or -1 */
 
     struct result_phase *phases;
@@ -152,6 +155,7 @@ struct run_result {
     uint64_t overdue; /* operations */
     ns_t overdue_ns;  /* the limit; NS_NEVER: not judged */
     ns_t sampler_lag_max_ns;
+    int64_t leaked_connections; /* -1: not known */
 
     struct check *checks;
     size_t check_count;

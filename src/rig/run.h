@@ -19,6 +19,10 @@
  * busy machine. */
 #define RUN_OVERDUE_SLACK_NS (250 * NS_PER_MS)
 
+/* An operation that starts later than this after its intended start is late: the generator, not the
+ * client, is what makes it slow. */
+#define RUN_LATE_NS (100 * NS_PER_MS)
+
 struct run_config {
     struct topology *topology;
     const struct plan *plan;
