@@ -8,6 +8,7 @@
 
 #include "base/jsonw.h"
 #include "report/breakers.h"
+#include "report/figures.h"
 
 #include <time.h>
 
@@ -386,6 +387,7 @@ static void write_run(struct writer *w, const struct run_result *run)
     key_latency(j, "response_failed", &run->response_failed);
     write_stalls(j, run);
     write_baseline(j, run);
+    figures_write(j, w->result, run);
     write_phases(w, run);
     write_ops(w, run);
     write_nodes(w, run);
@@ -466,6 +468,7 @@ int report_json(FILE *out, const struct result *r)
     write_options(j, r);
     write_targets(j, r);
     jsonw_key_uint(j, "runs_dropped", r->runs_dropped);
+    spread_write(j, r);
     jsonw_key_array(j, "runs");
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);

@@ -422,6 +422,7 @@ int report_text(FILE *out, const struct result *r, struct report_style style)
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }
@@ -432,6 +433,7 @@ int report_text_end(FILE *out, const struct result *r, struct report_style style
     fputc('\n', out);
     write_head(&w);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }
