@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The key figures of one run: what repeated runs are summarised by and compared with. Each is a
- * metric of docs/checks.md under the name that a check would use. */
+ * metric of docs/checks.md, of all nodes together. */
 #ifndef REPORT_FIGURES_H
 #define REPORT_FIGURES_H
 
