@@ -73,7 +73,7 @@ int compare_cmd_main(int argc, char **argv)
         {"threshold", FLAG_DOUBLE, &o.config.threshold, "share", "0.1", .max = 1000,
          .help = "how far apart the medians must be, as a share of A's"},
         {"json", FLAG_BOOL, &o.json, .help = "write the comparison as JSON"},
-        {NULL},
+        {.name = NULL},
     };
     struct err err = {""};
     int operand = argc;

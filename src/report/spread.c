@@ -71,6 +71,8 @@ static void add_figure(struct spread *out, const struct samples *s, const struct
         if (same)
             values[n++] = same->value;
     }
+    if (n == 0)
+        return;
     struct spread_figure *to = &out->figures[out->figure_count++];
     snprintf(to->name, sizeof(to->name), "%s", f->name);
     to->unit = f->unit;
