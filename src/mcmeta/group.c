@@ -116,12 +116,6 @@ static struct line_slot *line_of(struct mcm_classic_get *get)
     return (struct line_slot *)((char *)get - offsetof(struct line_slot, get));
 }
 
-static struct mcm_slice line_key(struct mcm_classic_get *get, unsigned index)
-{
-    struct mcm_group_slot *slot = &line_of(get)->slot;
-    return item_at(slot->group, slot->position + index)->key;
-}
-
 static void line_begin(struct mcm_classic_get *get, struct mcm_op *op, unsigned index)
 {
     struct mcm_group_slot *slot = &line_of(get)->slot;
@@ -150,7 +144,7 @@ static void line_miss(struct mcm_classic_get *get, unsigned index)
 }
 
 static const struct mcm_classic_get_ops line_ops = {
-    .key = line_key, .begin = line_begin, .end = line_end, .miss = line_miss};
+    .begin = line_begin, .end = line_end, .miss = line_miss};
 
 static uint32_t item_flags(const struct mcm_batch *batch, const struct mcm_batch_item *item)
 {
