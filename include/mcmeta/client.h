@@ -112,6 +112,8 @@ struct mcm_client_config {
     enum mcm_failure_policy on_failure;
     unsigned failure_choices;        /* of MCM_ON_FAILURE_NEXT, with the first; at most 8 */
     uint32_t failure_ttl_max;        /* seconds that items stored elsewhere live; 0 = as asked */
+    unsigned failure_rate_max;       /* requests a second that may be sent elsewhere, so that the
+                                        others survive the load of a lost server; 0 = no limit */
     const struct mcm_server *gutter; /* copied; their indices follow those of the servers */
     size_t gutter_count;
     mcm_selector_fn select; /* of MCM_SELECTOR_CALLBACK */
@@ -339,7 +341,9 @@ struct mcm_server_stats {
     uint64_t wait_ns;  /* time they waited, together */
     uint64_t stale;    /* kept connections found dead before use */
     uint64_t health_checks, health_failures;
-    uint64_t retries; /* requests sent a second time */
+    uint64_t retries;                      /* requests sent a second time */
+    uint64_t failovers, failovers_refused; /* requests tried elsewhere since it was down, and those
+                                              beyond failure_rate_max; an item of a batch is one */
 
     bool has_breaker;
     enum mcm_breaker_state breaker_state;

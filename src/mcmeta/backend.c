@@ -261,14 +261,17 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
  * slot, whose link is then busy.
  */
 static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_lease *lease,
-                                      mcm_ns deadline)
+                                      bool may_wait, mcm_ns deadline)
 {
     struct mcm_sleeper sleeper = {0};
     struct mcm_pool_waiter waiter = {.owner = &sleeper};
     pthread_mutex_lock(&backend->lock);
     ns_t now = ns_now();
     deadline = ns_min(deadline, ns_add(now, backend->acquire_timeout));
-    if (mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT) {
+    bool waits = mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT;
+    if (waits && !may_wait) {
+        mcm_pool_cancel(backend->pool, &waiter, now);
+    } else if (waits) {
         locked_wait(backend, &waiter, deadline);
         lease->waited_ns += ns_now() - now;
         lease->stopped = sleeper.stopped;
@@ -473,12 +476,12 @@ bool mcm_link_is_quiet(struct mcm_link *link)
                                 : mcm_socket_is_quiet(link->fd);
 }
 
-enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
-                                     mcm_ns idle_ns, mcm_ns deadline)
+static enum mcm_outcome acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                mcm_ns idle_ns, bool may_wait, mcm_ns deadline)
 {
     /* Each turn takes a dead connection out of the pool, so there are at most pool size + 1. */
     for (;;) {
-        enum mcm_pool_verdict verdict = ask_pool(backend, lease, deadline);
+        enum mcm_pool_verdict verdict = ask_pool(backend, lease, may_wait, deadline);
         if (verdict == MCM_POOL_DIAL)
             return dial(backend, lease, deadline);
         if (verdict != MCM_POOL_GOT)
@@ -492,6 +495,18 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
             return MCM_OK;
         give_back(backend, lease, MCM_POOL_DESTROY_STALE);
     }
+}
+
+enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                     mcm_ns idle_ns, mcm_ns deadline)
+{
+    return acquire(backend, lease, idle_ns, true, deadline);
+}
+
+enum mcm_outcome mcm_backend_try_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                         mcm_ns idle_ns, mcm_ns deadline)
+{
+    return acquire(backend, lease, idle_ns, false, deadline);
 }
 
 void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease)
@@ -645,6 +660,8 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     copy_traffic(stats, &traffic);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
+    stats->failovers = counter(&backend->failovers);
+    stats->failovers_refused = counter(&backend->failovers_refused);
     stats->has_breaker = backend->breaker != NULL;
     stats->breaker_state = breaker.state;
     stats->breaker_opened = breaker.opens;

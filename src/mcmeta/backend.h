@@ -92,6 +92,7 @@ struct mcm_backend {
     atomic_uint capabilities;   /* enum mcm_capability, and whether they are known */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
+    atomic_uint_least64_t failovers, failovers_refused;
     atomic_uint_least64_t health_failures;
 };
 
@@ -131,6 +132,10 @@ void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token to
  */
 enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
                                      mcm_ns idle_ns, mcm_ns deadline);
+
+/* The same, but MCM_E_TIMEOUT_POOL when others would have to give one back first. */
+enum mcm_outcome mcm_backend_try_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                         mcm_ns idle_ns, mcm_ns deadline);
 
 /* Gives the connection back; whether it is kept is seen from its state. */
 void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease);
