@@ -149,8 +149,11 @@ struct mcm_client_config {
 
     mcm_ns connect_timeout; /* per attempt, within the deadline of the call; 0 = deadline only */
     mcm_ns unacked_max;     /* TCP gives up when sent data stays unconfirmed; 0 = the system's */
-    mcm_ns resolve_period;  /* host names are resolved again this often by the maintenance, and soon
-                               after a failed connect; 0 = never. All found addresses are tried */
+    /* Host names are looked up again this often, and soon after a failed connect; 0 = never. A
+     * thread made for the purpose does it, so neither a call nor the end of the client waits for a
+     * resolver. All found addresses are tried. When a name comes to mean none of the addresses it
+     * meant before, connections are replaced after their present use. */
+    mcm_ns resolve_period;
     const struct mcm_tls_config *tls; /* NULL = plain; copied */
     const char *user, *password;      /* of servers that want them (memcached -Y), or NULL */
     size_t value_size_max; /* larger values are not sent: a server drops the old item too */

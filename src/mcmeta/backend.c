@@ -17,6 +17,9 @@
 /* A name is not looked up again sooner than this after the last time. */
 #define RESOLVE_PAUSE NS_PER_SEC
 
+/* Maintenance looks so often whether a lookup has ended. */
+#define LOOKUP_LOOK (100 * NS_PER_MS)
+
 static int init_parts(struct mcm_backend *backend, const struct mcm_backend_config *config)
 {
     char host[MCM_HOST_SIZE];
@@ -108,6 +111,7 @@ void mcm_backend_deinit(struct mcm_backend *backend)
         }
         mcm_pool_free(backend->pool);
     }
+    mcm_lookup_free(backend->lookup);
     mcm_breaker_free(backend->breaker);
     mcm_tls_peer_free(backend->tls);
     mcm_auth_deinit(&backend->auth);
@@ -283,6 +287,80 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
     return waiter.verdict;
 }
 
+static ns_t locked_resolve_due(const struct mcm_backend *backend)
+{
+    if (backend->resolve_period <= 0)
+        return NS_NEVER;
+    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
+                                        : backend->resolve_period;
+    return ns_add(backend->resolved_at, wait);
+}
+
+static bool have_common_address(const struct mcm_address *a, const struct mcm_address *b)
+{
+    for (unsigned i = 0; i < a->count; i++) {
+        for (unsigned k = 0; k < b->count; k++) {
+            if (a->sizes[i] == b->sizes[k] &&
+                memcmp(&a->sockets[i], &b->sockets[k], a->sizes[i]) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A resolver that fails now is no reason to forget what it said before. */
+static void locked_take_address(struct mcm_backend *backend, const struct mcm_address *fresh)
+{
+    if (fresh->count == 0)
+        return;
+    if (backend->address.count > 0 && !have_common_address(fresh, &backend->address)) {
+        mcm_pool_reset(backend->pool);
+        atomic_store(&backend->moved_at, ns_now());
+    }
+    backend->address = *fresh;
+}
+
+/* Takes what a lookup has found, and starts the next one when it is due. */
+static void locked_resolve(struct mcm_backend *backend)
+{
+    if (backend->resolve_period <= 0)
+        return;
+    const struct mcm_address *fresh =
+        backend->lookup != NULL ? mcm_lookup_result(backend->lookup) : NULL;
+    if (fresh != NULL) {
+        locked_take_address(backend, fresh);
+        mcm_lookup_free(backend->lookup);
+        backend->lookup = NULL;
+        backend->resolved_at = ns_now();
+    }
+    if (backend->lookup != NULL || ns_now() < locked_resolve_due(backend))
+        return;
+    backend->connect_failed = false;
+    backend->lookup = mcm_lookup_start(backend->address_text);
+    backend->resolved_at = ns_now(); /* without a lookup: the next attempt comes a period later */
+}
+
+void mcm_backend_resolve(struct mcm_backend *backend, mcm_ns *next)
+{
+    if (backend->resolve_period <= 0)
+        return;
+    pthread_mutex_lock(&backend->lock);
+    locked_resolve(backend);
+    *next = ns_min(*next, backend->lookup != NULL ? ns_add(ns_now(), LOOKUP_LOOK)
+                                                  : locked_resolve_due(backend));
+    pthread_mutex_unlock(&backend->lock);
+}
+
+void mcm_backend_address(struct mcm_backend *backend, struct mcm_link *link,
+                         struct mcm_address *address)
+{
+    pthread_mutex_lock(&backend->lock);
+    locked_resolve(backend);
+    *address = backend->address;
+    link->moved_at = atomic_load(&backend->moved_at);
+    pthread_mutex_unlock(&backend->lock);
+}
+
 static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
 {
     switch (verdict) {
@@ -329,9 +407,8 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
                                      mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_E_RESOLVE;
-    pthread_mutex_lock(&backend->lock);
-    struct mcm_address address = backend->address;
-    pthread_mutex_unlock(&backend->lock);
+    struct mcm_address address;
+    mcm_backend_address(backend, lease->link, &address);
     for (unsigned i = 0; i < address.count && !is_stopped(backend, lease); i++) {
         int fd = open_link(backend, lease->link, &address, i);
         if (fd < 0) {
@@ -510,33 +587,6 @@ bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *n
     case MCM_POOL_CHECK_CLOSE: break;
     }
     return false;
-}
-
-static bool locked_is_resolve_due(const struct mcm_backend *backend, ns_t now)
-{
-    if (backend->resolve_period <= 0)
-        return false;
-    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
-                                        : backend->resolve_period;
-    return now >= ns_add(backend->resolved_at, wait);
-}
-
-void mcm_backend_resolve(struct mcm_backend *backend)
-{
-    pthread_mutex_lock(&backend->lock);
-    bool is_due = locked_is_resolve_due(backend, ns_now());
-    backend->connect_failed = backend->connect_failed && !is_due;
-    pthread_mutex_unlock(&backend->lock);
-    if (!is_due)
-        return;
-    struct mcm_address fresh;
-    mcm_address_resolve(&fresh, backend->address_text);
-    backend->resolved_at = ns_now();
-    pthread_mutex_lock(&backend->lock);
-    /* A resolver that fails now is no reason to forget what it said before. */
-    if (fresh.count > 0)
-        backend->address = fresh;
-    pthread_mutex_unlock(&backend->lock);
 }
 
 void mcm_backend_stop(struct mcm_backend *backend)
