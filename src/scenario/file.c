@@ -4,7 +4,6 @@
  * is unknown or given twice is an error at its place, and so is a value that does not fit.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "base/duration.h"
 #include "scenario/scenario.h"
 #include "scenario/document.h"
+#include "scenario/file_fault.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 #define KEYS_MAX 16
@@ -94,21 +94,12 @@ static int read_duration(struct yaml_doc *doc, yaml_node_t *node, const char *wh
     return 0;
 }
 
-static int read_number(struct yaml_doc *doc, yaml_node_t *node, const char *what, double *out,
-                       struct err *err)
-{
-    const char *text = yaml_scalar(node);
-    char *end = NULL;
-    if (text != NULL && text[0] != '\0') {
-        errno = 0;
-        *out = strtod(text, &end);
-    }
-    if (end == NULL || *end != '\0' || errno != 0 || !isfinite(*out))
-        return yaml_fail(doc, node, err, "%s must be a number", what);
-    return 0;
-}
-
 /* The keys of a step. */
+
+struct step_reading {
+    struct scenario_step step; /* first: the readers of its own keys see nothing else */
+    struct fault_nodes nodes;
+};
 
 static int step_at(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
 {
@@ -161,100 +152,61 @@ static int step_target(struct yaml_doc *doc, yaml_node_t *node, void *target, st
     return 0;
 }
 
-static int step_toxic(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    struct scenario_step *step = target;
-    step->kind = FAULT_TOXIC;
-    return read_word(doc, node, "toxic", step->toxic, sizeof step->toxic, err);
-}
-
-static int step_proxy(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    static const char *const known[] = {"down", NULL};
-    const char *text = yaml_scalar(node);
-    if (text == NULL || strcmp(text, "down") != 0)
-        return yaml_fail_unknown(doc, node, err, "proxy state", known);
-    ((struct scenario_step *)target)->kind = FAULT_PROXY_DOWN;
-    return 0;
-}
-
-static int step_stream(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    static const char *const known[] = {"upstream", "downstream", "both", NULL};
-    const char *text = yaml_scalar(node);
-    for (unsigned i = 0; text != NULL && known[i] != NULL; i++) {
-        if (strcmp(known[i], text) == 0) {
-            ((struct scenario_step *)target)->streams = i + 1; /* the bits, in this order */
-            return 0;
-        }
+/* Which fault it is can only be read when all of its keys have been seen. */
+#define STEP_NODE(key, member)                                                                    \
+    static int step_##key(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err) \
+    {                                                                                             \
+        (void)doc;                                                                                \
+        (void)err;                                                                                \
+        ((struct step_reading *)target)->nodes.member = node;                                     \
+        return 0;                                                                                 \
     }
-    return yaml_fail_unknown(doc, node, err, "stream", known);
-}
 
-static int step_toxicity(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    double *toxicity = &((struct scenario_step *)target)->toxicity;
-    if (read_number(doc, node, "toxicity", toxicity, err) != 0)
-        return -1;
-    if (*toxicity < 0 || *toxicity > 1)
-        return yaml_fail(doc, node, err, "toxicity must lie between 0 and 1");
-    return 0;
-}
+STEP_NODE(toxic, family[FAULT_FAMILY_TOXIC])
+STEP_NODE(proxy, family[FAULT_FAMILY_PROXY])
+STEP_NODE(node, family[FAULT_FAMILY_NODE])
+STEP_NODE(network, family[FAULT_FAMILY_NETWORK])
+STEP_NODE(stream, stream)
+STEP_NODE(toxicity, toxicity)
+STEP_NODE(attributes, attributes)
 
-/* Which attributes a toxic has is the proxy's business: it refuses the others when the step starts.
- */
-static int step_attributes(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    struct scenario_step *step = target;
-    if (node->type != YAML_MAPPING_NODE)
-        return yaml_fail(doc, node, err, "attributes must be a mapping of names to numbers");
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = yaml_doc_node(doc, pair->key);
-        if (step->attribute_count == SCENARIO_ATTRIBUTES_MAX)
-            return yaml_fail(doc, key, err, "more than %d attributes", SCENARIO_ATTRIBUTES_MAX);
-        struct scenario_attribute *attribute = &step->attributes[step->attribute_count++];
-        if (read_word(doc, key, "attribute", attribute->name, sizeof attribute->name, err) != 0 ||
-            read_number(doc, yaml_doc_node(doc, pair->value), attribute->name, &attribute->value,
-                        err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-enum step_key { STEP_TARGET, STEP_TOXIC, STEP_PROXY, STEP_STREAM, STEP_TOXICITY, STEP_ATTRIBUTES };
+enum step_key { STEP_TARGET, STEP_FOR };
 
 static const struct key step_keys[] = {
     [STEP_TARGET] = {"target", step_target},
-    [STEP_TOXIC] = {"toxic", step_toxic},
-    [STEP_PROXY] = {"proxy", step_proxy},
-    [STEP_STREAM] = {"stream", step_stream},
-    [STEP_TOXICITY] = {"toxicity", step_toxicity},
-    [STEP_ATTRIBUTES] = {"attributes", step_attributes},
+    [STEP_FOR] = {"for", step_for},
+    {"toxic", step_toxic},
+    {"proxy", step_proxy},
+    {"node", step_node},
+    {"network", step_network},
+    {"stream", step_stream},
+    {"toxicity", step_toxicity},
+    {"attributes", step_attributes},
     {"at", step_at},
-    {"for", step_for},
     {"every", step_every},
     {NULL, NULL},
 };
 
+/* A fault that is over at once has a length all the same, so that it has an end. */
+#define MOMENT_NS NS_PER_MS
+
 static int read_step(struct yaml_doc *doc, yaml_node_t *node, struct scenario_step *step,
                      struct err *err)
 {
-    *step =
-        (struct scenario_step){.for_ns = NS_NEVER, .streams = STREAM_DOWNSTREAM, .toxicity = 1.0};
+    struct step_reading reading = {.step = {.for_ns = NS_NEVER}};
     uint32_t seen;
-    if (read_mapping(doc, node, "a step", step_keys, step, &seen, err) != 0)
+    if (read_mapping(doc, node, "a step", step_keys, &reading, &seen, err) != 0)
         return -1;
-    bool toxic = seen & (1u << STEP_TOXIC), proxy = seen & (1u << STEP_PROXY);
+    *step = reading.step;
     if (!(seen & (1u << STEP_TARGET)))
         return yaml_fail(doc, node, err, "a step needs a target");
-    if (toxic == proxy)
-        return yaml_fail(doc, node, err,
-                         "a step needs one fault: \"toxic: TYPE\" or \"proxy: down\"");
-    if (proxy && (seen & ((1u << STEP_STREAM) | (1u << STEP_TOXICITY) | (1u << STEP_ATTRIBUTES))))
-        return yaml_fail(
-            doc, node, err,
-            "stream, toxicity and attributes belong to a toxic, not to \"proxy: down\"");
+    if (fault_read(doc, node, &reading.nodes, step, err) != 0)
+        return -1;
+    if (step->fault->momentary && (seen & (1u << STEP_FOR)))
+        return yaml_fail(doc, node, err, "\"%s: %s\" is over at once and takes no \"for\"",
+                         fault_family_names[step->fault->family], step->fault->name);
+    if (step->fault->momentary)
+        step->for_ns = MOMENT_NS;
     if (step->every_ns != 0 && step->for_ns >= step->every_ns)
         return yaml_fail(doc, node, err, "\"every\" needs a \"for\" that is shorter than it");
     return 0;

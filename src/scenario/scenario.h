@@ -12,10 +12,10 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "scenario/fault.h"
 
 #define SCENARIO_NODES_MAX 64 /* a target is a set of nodes in one 64-bit word */
 #define SCENARIO_STEPS_MAX 32
-#define SCENARIO_ATTRIBUTES_MAX 8
 
 /* Every run walks through these in this order; a scenario without faults has a baseline only. */
 enum phase {
@@ -27,31 +27,15 @@ enum phase {
 
 extern const char *const phase_names[PHASE_COUNT + 1]; /* NULL-terminated */
 
-enum fault_kind {
-    FAULT_TOXIC,      /* a toxic on the target's proxy */
-    FAULT_PROXY_DOWN, /* the target's proxy disabled: connections closed, new ones refused */
-};
-
-struct scenario_attribute {
-    char name[32];
-    double value;
-};
-
-/* Bits of scenario_step.streams. */
-#define STREAM_UPSTREAM 1u
-#define STREAM_DOWNSTREAM 2u
-
 struct scenario_step {
     uint64_t nodes; /* bit n-1 for node n; all bits for "all" */
-    enum fault_kind kind;
-    ns_t at_ns;    /* from the start of the fault phase; scales with the phase */
-    ns_t for_ns;   /* how long it lasts; NS_NEVER = to the end of the phase; does not scale */
-    ns_t every_ns; /* from one start to the next; 0 = once; does not scale */
-    char toxic[32];
-    unsigned streams;
+    ns_t at_ns;     /* from the start of the fault phase; scales with the phase */
+    ns_t for_ns;    /* how long it lasts; NS_NEVER = to the end of the phase; does not scale */
+    ns_t every_ns;  /* from one start to the next; 0 = once; does not scale */
+    const struct fault_type *fault;
+    unsigned streams; /* STREAM_ bits; 0 where the fault has no direction */
     double toxicity;
-    struct scenario_attribute attributes[SCENARIO_ATTRIBUTES_MAX];
-    size_t attribute_count;
+    struct fault_values values;
 };
 
 struct scenario {
