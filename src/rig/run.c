@@ -153,8 +153,7 @@ static int run_begin(struct run *run, struct err *err)
         return -1;
     struct controller_config controller = {
         .plan = run->config->plan,
-        .api = topology_api(topology),
-        .proxies = run->proxies,
+        .env = {.api = topology_api(topology), .proxies = run->proxies},
         .start_ns = run->start_ns,
         .fault_begins = fault_begins,
         .fault_ended = fault_ended,
@@ -277,7 +276,7 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
             .handle = run->fault_handles[i],
             .start_ns = log->first_on_ns,
             .end_ns = log->last_off_ns,
-            .victims = log->victims,
+            .victims = log->fault.victims,
         };
         count++;
     }

@@ -3,7 +3,10 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/suggest.h"
@@ -121,4 +124,18 @@ int yaml_fail_unknown(struct yaml_doc *doc, const yaml_node_t *node, struct err 
         used +=
             (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", known[i]);
     return yaml_fail(doc, node, err, "unknown %s \"%.60s\"; one of: %s", what, word, list);
+}
+
+int yaml_number(struct yaml_doc *doc, const yaml_node_t *node, const char *what, double *out,
+                struct err *err)
+{
+    const char *text = yaml_scalar(node);
+    char *end = NULL;
+    if (text != NULL && text[0] != '\0') {
+        errno = 0;
+        *out = strtod(text, &end);
+    }
+    if (end == NULL || *end != '\0' || errno != 0 || !isfinite(*out))
+        return yaml_fail(doc, node, err, "%s must be a number", what);
+    return 0;
 }

@@ -42,6 +42,10 @@ yaml_node_t *yaml_doc_find(struct yaml_doc *doc, const yaml_node_t *mapping, con
 /* The text of a scalar, or NULL for other nodes. libyaml ends it with a NUL. */
 const char *yaml_scalar(const yaml_node_t *node);
 
+/* Reads a finite number; an error calls it `what`. Returns 0 or -1. */
+int yaml_number(struct yaml_doc *doc, const yaml_node_t *node, const char *what, double *out,
+                struct err *err);
+
 /* An error at `node`; returns -1. */
 int yaml_fail(struct yaml_doc *doc, const yaml_node_t *node, struct err *err, const char *format,
               ...) __attribute__((format(printf, 4, 5)));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "scenario/file_step.h"
 #include "scenario/reader.h"
 #include "scenario/scenario.h"
 
@@ -16,220 +17,6 @@
 
 const char *const scenario_load_keys[LOAD_KEY_COUNT + 1] = {
     "workload", "arrival", "rate", "concurrency", "keys", "values", NULL};
-
-/* The keys of a step. */
-
-static int step_at(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    return read_duration(doc, node, "at", 0, &((struct scenario_step *)target)->at_ns, err);
-}
-
-static int step_for(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    return read_duration(doc, node, "for", NS_PER_MS, &((struct scenario_step *)target)->for_ns,
-                         err);
-}
-
-static int step_every(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    return read_duration(doc, node, "every", 10 * NS_PER_MS,
-                         &((struct scenario_step *)target)->every_ns, err);
-}
-
-static int step_jitter(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    return read_duration(doc, node, "jitter", 0, &((struct scenario_step *)target)->jitter_ns, err);
-}
-
-static int step_stagger(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    return read_duration(doc, node, "stagger", 0, &((struct scenario_step *)target)->stagger_ns,
-                         err);
-}
-
-static int step_target(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    const char *text = yaml_scalar(node);
-    struct err reason;
-    if (target_parse(text != NULL ? text : "", &((struct scenario_step *)target)->target,
-                     &reason) != 0)
-        return yaml_fail(doc, node, err, "%s", reason.text);
-    return 0;
-}
-
-/* Found by its name once all phases are known. */
-static int read_later(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    (void)doc;
-    (void)node;
-    (void)target;
-    (void)err;
-    return 0;
-}
-
-static int step_toxic(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    struct scenario_step *step = target;
-    step->kind = FAULT_TOXIC;
-    return read_word(doc, node, "toxic", step->toxic, sizeof step->toxic, err);
-}
-
-static int step_proxy(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    static const char *const known[] = {"down", NULL};
-    const char *text = yaml_scalar(node);
-    if (text == NULL || strcmp(text, "down") != 0)
-        return yaml_fail_unknown(doc, node, err, "proxy state", known);
-    ((struct scenario_step *)target)->kind = FAULT_PROXY_DOWN;
-    return 0;
-}
-
-static int step_stream(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    static const char *const known[] = {"upstream", "downstream", "both", NULL};
-    const char *text = yaml_scalar(node);
-    for (unsigned i = 0; text != NULL && known[i] != NULL; i++) {
-        if (strcmp(known[i], text) == 0) {
-            ((struct scenario_step *)target)->streams = i + 1; /* the bits, in this order */
-            return 0;
-        }
-    }
-    return yaml_fail_unknown(doc, node, err, "stream", known);
-}
-
-static int step_toxicity(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    double *toxicity = &((struct scenario_step *)target)->toxicity;
-    if (read_number(doc, node, "toxicity", toxicity, err) != 0)
-        return -1;
-    if (*toxicity < 0 || *toxicity > 1)
-        return yaml_fail(doc, node, err, "toxicity must lie between 0 and 1");
-    return 0;
-}
-
-/* Which attributes a toxic has is the proxy's business: it refuses the others when the step starts.
- */
-static int step_attributes(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
-{
-    struct scenario_step *step = target;
-    if (node->type != YAML_MAPPING_NODE)
-        return yaml_fail(doc, node, err, "attributes must be a mapping of names to numbers");
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = yaml_doc_node(doc, pair->key);
-        if (step->attribute_count == SCENARIO_ATTRIBUTES_MAX)
-            return yaml_fail(doc, key, err, "more than %d attributes", SCENARIO_ATTRIBUTES_MAX);
-        struct scenario_attribute *attribute = &step->attributes[step->attribute_count++];
-        if (read_word(doc, key, "attribute", attribute->name, sizeof attribute->name, err) != 0 ||
-            read_number(doc, yaml_doc_node(doc, pair->value), attribute->name, &attribute->value,
-                        err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-enum step_key { STEP_TARGET, STEP_TOXIC, STEP_PROXY, STEP_STREAM, STEP_TOXICITY, STEP_ATTRIBUTES };
-
-static const struct yaml_key step_keys[] = {
-    [STEP_TARGET] = {"target", step_target},
-    [STEP_TOXIC] = {"toxic", step_toxic},
-    [STEP_PROXY] = {"proxy", step_proxy},
-    [STEP_STREAM] = {"stream", step_stream},
-    [STEP_TOXICITY] = {"toxicity", step_toxicity},
-    [STEP_ATTRIBUTES] = {"attributes", step_attributes},
-    {"phase", read_later},
-    {"at", step_at},
-    {"for", step_for},
-    {"every", step_every},
-    {"jitter", step_jitter},
-    {"stagger", step_stagger},
-    {NULL, NULL},
-};
-
-/* The fault of a step: that there is exactly one, and that what is said about it belongs to it. */
-static int check_step_fault(struct yaml_doc *doc, yaml_node_t *node, uint32_t seen, struct err *err)
-{
-    bool toxic = seen & (1u << STEP_TOXIC), proxy = seen & (1u << STEP_PROXY);
-    if (toxic == proxy)
-        return yaml_fail(doc, node, err,
-                         "a step needs one fault: \"toxic: TYPE\" or \"proxy: down\"");
-    if (proxy && (seen & ((1u << STEP_STREAM) | (1u << STEP_TOXICITY) | (1u << STEP_ATTRIBUTES))))
-        return yaml_fail(
-            doc, node, err,
-            "stream, toxicity and attributes belong to a toxic, not to \"proxy: down\"");
-    return 0;
-}
-
-/* Where to point at for a step's key: its value, or the step when it is not given. */
-static const yaml_node_t *place_of(struct yaml_doc *doc, const yaml_node_t *step, const char *key)
-{
-    const yaml_node_t *value = yaml_doc_find(doc, step, key);
-    return value != NULL ? value : step;
-}
-
-/* What the times of a step say about each other and about its phase. */
-static int check_step_times(struct yaml_doc *doc, yaml_node_t *node, ns_t phase_ns,
-                            const struct scenario_step *step, struct err *err)
-{
-    if (step->every_ns != 0 && step->for_ns >= step->every_ns)
-        return yaml_fail(doc, place_of(doc, node, "every"), err,
-                         "\"every\" needs a \"for\" that is shorter than it");
-    if (step->every_ns != 0 && step->jitter_ns > step->every_ns - step->for_ns)
-        return yaml_fail(doc, place_of(doc, node, "jitter"), err,
-                         "\"for\" and \"jitter\" together are longer than \"every\"");
-    if (step->at_ns >= phase_ns)
-        return yaml_fail(doc, place_of(doc, node, "at"), err,
-                         "the step starts after its phase has ended");
-    return 0;
-}
-
-/* The phase that a step names, or the first fault phase. */
-static int step_phase(struct yaml_doc *doc, yaml_node_t *step, const struct scenario *scenario,
-                      size_t *out, struct err *err)
-{
-    yaml_node_t *node = yaml_doc_find(doc, step, "phase");
-    const char *name = node != NULL ? yaml_scalar(node) : NULL, *known[SCENARIO_PHASES_MAX + 1];
-    size_t count = 0;
-    for (size_t i = 0; i < scenario->phase_count; i++) {
-        const struct scenario_phase *phase = &scenario->phases[i];
-        if (phase->kind != PHASE_FAULT)
-            continue;
-        known[count++] = phase->name;
-        if (node == NULL || (name != NULL && strcmp(phase->name, name) == 0)) {
-            *out = i;
-            return 0;
-        }
-    }
-    known[count] = NULL;
-    if (count == 0)
-        return yaml_fail(doc, step, err, "there are steps but no fault phase");
-    return yaml_fail_unknown(doc, node, err, "fault phase", known);
-}
-
-static int read_step(struct yaml_doc *doc, yaml_node_t *node, const struct scenario *scenario,
-                     struct scenario_step *step, struct err *err)
-{
-    *step =
-        (struct scenario_step){.for_ns = NS_NEVER, .streams = STREAM_DOWNSTREAM, .toxicity = 1.0};
-    uint32_t seen = 0;
-    int rc = read_mapping(doc, node, "a step", step_keys, step, &seen, err);
-    if (node->type != YAML_MAPPING_NODE)
-        return -1;
-    if (!(seen & (1u << STEP_TARGET)))
-        rc = yaml_fail(doc, node, err, "a step needs a target");
-    /* A fault that is not understood is an error already, and so is a bad time. */
-    if (rc == 0)
-        rc = check_step_fault(doc, node, seen, err);
-    if (scenario->phase_count == 0)
-        return rc;
-    if (step_phase(doc, node, scenario, &step->phase, err) != 0)
-        return -1;
-    if (rc == 0)
-        rc = check_step_times(doc, node, scenario->phases[step->phase].length_ns, step, err);
-    return rc;
-}
-
-/* The keys of the file. */
 
 static int file_name(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
 {
@@ -378,23 +165,6 @@ static int read_load(struct yaml_doc *doc, yaml_node_t *node, struct scenario_lo
     return rc;
 }
 
-static int read_steps(struct yaml_doc *doc, yaml_node_t *node, struct scenario *scenario,
-                      struct err *err)
-{
-    if (node->type != YAML_SEQUENCE_NODE)
-        return yaml_fail(doc, node, err, "steps must be a list");
-    int rc = 0;
-    for (yaml_node_item_t *item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top; item++) {
-        yaml_node_t *step = yaml_doc_node(doc, *item);
-        if (scenario->step_count == SCENARIO_STEPS_MAX)
-            return yaml_fail(doc, step, err, "more than %d steps", SCENARIO_STEPS_MAX);
-        if (read_step(doc, step, scenario, &scenario->steps[scenario->step_count++], err) != 0)
-            rc = -1;
-    }
-    return rc;
-}
-
 static const struct yaml_key file_keys[] = {
     {"name", file_name},  {"description", file_description}, {"group", file_group},
     {"load", read_later}, {"phases", file_phases},           {"steps", read_later},
@@ -421,7 +191,7 @@ static int read_file(struct yaml_doc *doc, yaml_node_t *root, const struct scena
                 *steps = yaml_doc_find(doc, root, "steps");
     if (load != NULL && read_load(doc, load, &out->load, rules, err) != 0)
         rc = -1;
-    if (steps != NULL && read_steps(doc, steps, out, err) != 0)
+    if (steps != NULL && steps_read(doc, steps, out, err) != 0)
         rc = -1;
     if (rc == 0)
         rc = check_missing(doc, root, err);

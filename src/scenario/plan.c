@@ -201,16 +201,6 @@ size_t plan_phase_at(const struct plan *plan, ns_t at_ns)
 
 void plan_fault_text(const struct plan_fault *fault, char *text, size_t size)
 {
-    static const char *const streams[] = {"", "upstream", "downstream", "both ways"};
     const struct scenario_step *step = fault->step;
-    if (step->kind == FAULT_PROXY_DOWN) {
-        snprintf(text, size, "proxy down");
-        return;
-    }
-    int n = snprintf(text, size, "%s %s", step->toxic, streams[step->streams & 3]);
-    for (size_t i = 0; i < step->attribute_count && n >= 0 && (size_t)n < size; i++)
-        n += snprintf(text + n, size - (size_t)n, " %s=%g", step->attributes[i].name,
-                      step->attributes[i].value);
-    if (step->toxicity < 1 && n >= 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, " toxicity=%g", step->toxicity);
+    fault_text(step->fault, step->streams, step->toxicity, &step->values, text, size);
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "scenario/reader.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -77,16 +74,11 @@ int read_duration(struct yaml_doc *doc, yaml_node_t *node, const char *what, ns_
     return 0;
 }
 
-int read_number(struct yaml_doc *doc, yaml_node_t *node, const char *what, double *out,
-                struct err *err)
+int read_later(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
 {
-    const char *text = yaml_scalar(node);
-    char *end = NULL;
-    if (text != NULL && text[0] != '\0') {
-        errno = 0;
-        *out = strtod(text, &end);
-    }
-    if (end == NULL || *end != '\0' || errno != 0 || !isfinite(*out))
-        return yaml_fail(doc, node, err, "%s must be a number", what);
+    (void)doc;
+    (void)node;
+    (void)target;
+    (void)err;
     return 0;
 }

@@ -40,7 +40,8 @@ int read_word(struct yaml_doc *doc, yaml_node_t *node, const char *what, char *o
 
 int read_duration(struct yaml_doc *doc, yaml_node_t *node, const char *what, ns_t min, ns_t *out,
                   struct err *err);
-int read_number(struct yaml_doc *doc, yaml_node_t *node, const char *what, double *out,
-                struct err *err);
+
+/* For keys that are found by their name when all others are known. */
+int read_later(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err);
 
 #endif

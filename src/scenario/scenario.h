@@ -13,13 +13,14 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "scenario/document.h"
+#include "scenario/fault.h"
 #include "scenario/target.h"
 
 #define SCENARIO_NODES_MAX TARGET_NODES_MAX
 #define SCENARIO_PHASES_MAX 16
 #define SCENARIO_STEPS_MAX 32
 #define SCENARIO_GROUPS_MAX 8
-#define SCENARIO_ATTRIBUTES_MAX 8
+#define SCENARIO_RAMP_STEPS_MAX 1000
 
 /* A run walks through its phases in the order of the file: the baseline, then any number of fault
  * phases and the recovery, or neither. */
@@ -38,20 +39,6 @@ struct scenario_phase {
     ns_t length_ns;
 };
 
-enum fault_kind {
-    FAULT_TOXIC,      /* a toxic on the target's proxy */
-    FAULT_PROXY_DOWN, /* the target's proxy disabled: connections closed, new ones refused */
-};
-
-struct scenario_attribute {
-    char name[32];
-    double value;
-};
-
-/* Bits of scenario_step.streams. */
-#define STREAM_UPSTREAM 1u
-#define STREAM_DOWNSTREAM 2u
-
 struct scenario_step {
     struct target target;
     size_t phase;    /* index */
@@ -60,12 +47,14 @@ struct scenario_step {
     ns_t for_ns;     /* how long it lasts; NS_NEVER = to the end of the phase; does not scale */
     ns_t every_ns;   /* from one start to the next; 0 = once; does not scale */
     ns_t jitter_ns;  /* each start is late by up to this much; does not scale */
-    enum fault_kind kind;
-    char toxic[32];
-    unsigned streams;
+    const struct fault_type *fault;
+    unsigned streams; /* STREAM_ bits; 0 where the fault has no direction */
     double toxicity;
-    struct scenario_attribute attributes[SCENARIO_ATTRIBUTES_MAX];
-    size_t attribute_count;
+    struct fault_values values;
+    /* A ramp leads from those to these while the fault is on. */
+    double toxicity_to;
+    struct fault_values values_to;
+    unsigned ramp_steps; /* values of the longest ramp, the first and the last included; 0 = none */
 };
 
 /* The load that a scenario asks for: texts of the command line's flags of the same names, "" where

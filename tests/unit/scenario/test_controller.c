@@ -64,8 +64,7 @@ static void rig_start(struct rig *rig, const char *steps)
     rig->start_ns = ns_now();
     struct controller_config config = {
         .plan = &rig->plan,
-        .api = rig->api,
-        .proxies = proxies,
+        .env = {.api = rig->api, .proxies = proxies},
         .start_ns = rig->start_ns,
         .fault_begins = on_begin,
         .fault_ended = on_end,
@@ -118,7 +117,7 @@ static void switches_toxics_on_and_off_at_their_times(void **state)
     }
     assert_int_equal(rig.ended, 1);
     assert_int_equal(controller_deadline(&rig.controller), NS_NEVER);
-    assert_true(rig.controller.faults[0].victims.counted);
+    assert_true(rig.controller.faults[0].fault.victims.counted);
     rig_stop(&rig);
 }
 
@@ -146,10 +145,13 @@ static void what_the_proxy_refuses_is_told_and_undone(void **state)
     (void)state;
     struct rig rig;
     struct err err = {""};
-    rig_start(&rig, "steps:\n- {target: node 1, toxic: no_such_toxic}\n");
+    rig_start(&rig, "steps:\n- {target: node 1, toxic: noop, stream: both}\n");
+    const struct apiclient_toxic taken = {
+        .name = "memchaos_1_downstream", .type = "noop", .toxicity = 1};
+    assert_int_equal(apiclient_toxic_add(rig.api, "a", &taken, &err), APICLIENT_OK);
     assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 1, &err), -1);
     assert_non_null(strstr(err.text, "node 1"));
-    assert_non_null(strstr(err.text, "invalid toxic type"));
+    assert_non_null(strstr(err.text, "exists"));
     assert_int_equal(controller_undo(&rig.controller, &err), 0);
     assert_int_equal(proxy_of(&rig, "a").toxic_count, 0);
     rig_stop(&rig);
