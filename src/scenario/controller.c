@@ -87,11 +87,15 @@ static void fault_over(struct controller *c, size_t index)
         log->fault.type->ops->count(&c->config.env, &log->fault, 1);
 }
 
-int controller_advance(struct controller *controller, ns_t now, struct err *err)
+int controller_advance(struct controller *controller, ns_t now, size_t phase, struct err *err)
 {
+    const struct plan *plan = controller->config.plan;
     while (controller_deadline(controller) <= now) {
-        const struct plan_event *event = &controller->config.plan->events[controller->next_event++];
-        if (fault_switch(controller, event->fault, event->on, err) != 0)
+        const struct plan_event *event = &plan->events[controller->next_event];
+        if (plan->faults[event->fault].step->phase > phase)
+            break;
+        controller->next_event++;
+        if (fault_switch(controller, event->fault, event->action == PLAN_ON, err) != 0)
             return -1;
         if (--controller->faults[event->fault].events_left == 0)
             fault_over(controller, event->fault);

@@ -57,8 +57,9 @@ static void rig_start(struct rig *rig, const char *steps)
             apiclient_create(rig->api, proxies[i], "127.0.0.1:0", "127.0.0.1:1", NULL, &err), 0);
     snprintf(text, sizeof text,
              "name: t\ndescription: d\nphases: {baseline: 1s, fault: 4s, recovery: 1s}\n%s", steps);
+    struct plan_config plan = {.node_count = 2, .seed = 1};
     if (scenario_parse("t", text, strlen(text), &rig->scenario, &err) != 0 ||
-        plan_init(&rig->plan, &rig->scenario, 2, 0, &err) != 0)
+        plan_init(&rig->plan, &rig->scenario, &plan, &err) != 0)
         fail_msg("%s", err.text);
     rig->start_ns = ns_now();
     struct controller_config config = {
@@ -83,7 +84,7 @@ static void rig_stop(struct rig *rig)
 static void advance(struct rig *rig, ns_t at)
 {
     struct err err = {""};
-    if (controller_advance(&rig->controller, rig->start_ns + at, &err) != 0)
+    if (controller_advance(&rig->controller, rig->start_ns + at, SCENARIO_PHASES_MAX, &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -148,7 +149,7 @@ static void what_the_proxy_refuses_is_told_and_undone(void **state)
     const struct apiclient_toxic taken = {
         .name = "memchaos_1_downstream", .type = "noop", .toxicity = 1};
     assert_int_equal(apiclient_toxic_add(rig.api, "a", &taken, &err), APICLIENT_OK);
-    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, &err), -1);
+    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 1, &err), -1);
     assert_non_null(strstr(err.text, "node 1"));
     assert_non_null(strstr(err.text, "exists"));
     assert_int_equal(controller_undo(&rig.controller, &err), 0);

@@ -36,10 +36,10 @@ static void reads_every_key(void **state)
     assert_string_equal(err.text, "");
     assert_int_equal(rc, 0);
     assert_string_equal(s.name, "x");
-    assert_string_equal(s.group, "g");
+    assert_true(scenario_in_group(&s, "g"));
     assert_int_equal(scenario_length(&s), 6 * NS_PER_SEC);
     assert_int_equal(s.step_count, 2);
-    assert_int_equal(s.steps[0].nodes, 5);
+    assert_int_equal(s.steps[0].target.nodes, 5);
     assert_int_equal(s.steps[0].fault->family, FAULT_FAMILY_TOXIC);
     assert_string_equal(s.steps[0].fault->name, "latency");
     assert_int_equal(s.steps[0].streams, STREAM_UPSTREAM | STREAM_DOWNSTREAM);
@@ -48,7 +48,8 @@ static void reads_every_key(void **state)
     assert_int_equal(s.steps[0].at_ns, NS_PER_SEC);
     assert_int_equal(s.steps[0].for_ns, 100 * NS_PER_MS);
     assert_int_equal(s.steps[0].every_ns, NS_PER_SEC);
-    assert_true(s.steps[1].nodes == UINT64_MAX && s.steps[1].fault->family == FAULT_FAMILY_PROXY);
+    assert_true(s.steps[1].target.kind == TARGET_ALL &&
+                s.steps[1].fault->family == FAULT_FAMILY_PROXY);
     assert_true(s.steps[1].for_ns == NS_NEVER && s.steps[1].toxicity == 1);
 }
 
@@ -100,8 +101,9 @@ static void names_the_place_and_the_value_of_every_mistake(void **state)
         {ONE_STEP("proxy: down, stream: both"), "f.yaml:5:38", "does not belong to"},
         {ONE_STEP("proxy: down, toxicity: 1"), "f.yaml:5:40", "belongs to a toxic"},
         {ONE_STEP("proxy: down, attributes: {}"), "f.yaml:5:42", "has no attributes"},
-        {HEAD PHASES "steps:\n- {target: all, proxy: down, every: 1s}\n", "f.yaml:5:3", "\"for\""},
-        {HEAD PHASES "steps:\n- {target: all, proxy: down, at: 2s}\n", "f.yaml", "after the fault"},
+        {HEAD PHASES "steps:\n- {target: all, proxy: down, every: 1s}\n", "f.yaml:5:37", "\"for\""},
+        {HEAD PHASES "steps:\n- {target: all, proxy: down, at: 2s}\n", "f.yaml:5:34",
+         "after its phase"},
         {HEAD PHASES STEP "---\n" HEAD, "f.yaml", "more than one document"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -155,13 +157,13 @@ static void finds_scenarios_by_name_group_and_file(void **state)
     (void)state;
     static struct scenario list[CATALOG_MAX];
     struct err err = {""};
-    assert_int_equal(catalog_find("latency", list, &err), 1);
+    assert_int_equal(catalog_find("latency", NULL, list, &err), 1);
     assert_string_equal(list[0].name, "latency");
-    assert_true(catalog_find("all", list, &err) >= 6);
-    assert_int_equal(catalog_find("original", list, &err), 2);
-    assert_int_equal(catalog_find("packet-los", list, &err), 0);
+    assert_true(catalog_find("all", NULL, list, &err) >= 6);
+    assert_int_equal(catalog_find("original", NULL, list, &err), 2);
+    assert_int_equal(catalog_find("packet-los", NULL, list, &err), 0);
     assert_non_null(strstr(err.text, "did you mean \"packet-loss\""));
-    assert_int_equal(catalog_find("./nowhere.yaml", list, &err), 0);
+    assert_int_equal(catalog_find("./nowhere.yaml", NULL, list, &err), 0);
     assert_non_null(strstr(err.text, "./nowhere.yaml: No such file"));
 }
 
