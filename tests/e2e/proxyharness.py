@@ -16,7 +16,9 @@ import harness
 
 SERVER = (harness.MEMCHAOS, "proxy")
 WAIT = 30 * harness.TIME_FACTOR  # seconds: the bound of every wait, far above what is expected
-SPARE_PIPE_FDS = 2 * 4 + 1  # and the one to which the server writes its log
+# The same tests hold with any number of threads; the suite runs some of them with several.
+THREADS = int(os.environ.get("PROXY_THREADS", "1"))
+SPARE_PIPE_FDS = 2 * 4 * THREADS + 1  # and the one to which the server writes its log
 
 
 class Server:
@@ -29,6 +31,8 @@ class Server:
 
         env = dict(os.environ, LOG_LEVEL=log_level)
         self.log = []  # the events so far, as dictionaries
+        if THREADS > 1 and "-threads" not in flags:
+            flags = ("-threads", str(THREADS), *flags)
         self.process = subprocess.Popen([*SERVER, "-port", "0", *flags], stdout=subprocess.PIPE,
                                         text=True, env=env, preexec_fn=limit)
         for line in self.process.stdout:
