@@ -33,7 +33,7 @@ class Checks(Case):
             file.write(f"name: {name}\ndescription: for a test\n{rest}\n")
         return path
 
-    def node_down(self, checks, fault="2s", recovery="8s"):
+    def node_down(self, checks, fault="2s", recovery="6s"):
         return self.scenario("node-down", "phases: {baseline: 2s, fault: %s, recovery: %s}\n"
                              "steps:\n- {target: node 1, proxy: down}\nchecks:%s"
                              % (fault, recovery, checks))
@@ -75,7 +75,7 @@ class Checks(Case):
         self.assertIn("verdict: failed: fault.error_rate < 1%", process.out)
 
     def test_what_cannot_be_measured_makes_the_run_invalid(self):
-        path = self.scenario("calm", "phases: {baseline: 2s}\nchecks:\n"
+        path = self.scenario("calm", "phases: {baseline: 1500ms}\nchecks:\n"
                              "- breaker(node1).opened == 0\n- node9.p(99) < 1s")
         code, result, _ = self.result_of("-scenario", path, "-runs", "1", "-driver", "null")
         self.assertEqual(code, 98)
