@@ -139,7 +139,23 @@ static void announce(struct job *s)
                  apiclient_url(topology_api(s->topology)));
 }
 
-/* Share of the key space per node, as the client maps it. */
+/* Share of the keys of the load per node, as the client maps them. */
+static void count_key_shares(struct job *s, const struct driver *driver, void *client)
+{
+    struct keyspace keys;
+    const char *prefix = s->options.load.workload->key_prefix;
+    keyspace_init(&keys, &s->options.load.keys, prefix != NULL ? prefix : "",
+                  (unsigned)s->options.concurrency);
+    uint32_t sample = keys.stored < KEY_SAMPLE ? keys.stored : KEY_SAMPLE;
+    for (uint32_t i = 0; i < sample; i++) {
+        struct key key;
+        keyspace_key(&keys, (uint32_t)((uint64_t)i * keys.stored / sample), &key);
+        int node = driver->node_of_key(client, key.text, key.size);
+        if (node >= 0 && (size_t)node < s->result->node_count)
+            s->result->nodes[node].key_share += 1.0 / sample;
+    }
+}
+
 static void measure_key_shares(struct job *s)
 {
     const struct driver *driver = drivers[s->options.driver];
@@ -158,13 +174,7 @@ static void measure_key_shares(struct job *s)
     struct err err;
     if (driver->open(&config, &client, &err) != 0)
         return;
-    for (int i = 0; i < KEY_SAMPLE; i++) {
-        char key[SESSION_KEY_SIZE];
-        int n = snprintf(key, sizeof key, "key-worker%d-%d", i % 100, i / 100);
-        int node = driver->node_of_key(client, key, (size_t)n);
-        if (node >= 0 && (size_t)node < count)
-            s->result->nodes[node].key_share += 1.0 / KEY_SAMPLE;
-    }
+    count_key_shares(s, driver, client);
     driver->close(client);
 }
 
@@ -217,6 +227,16 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
              on ? "begins" : "over");
 }
 
+static void on_behind(void *arg, enum phase phase, ns_t behind)
+{
+    struct job *s = arg;
+    char text[DURATION_TEXT_SIZE];
+    log_warn(&s->log, "%s: the load is %s behind its schedule: all %d workers are busy%s",
+             phase_names[phase], duration_text(behind / NS_PER_MS * NS_PER_MS, text),
+             s->options.concurrency,
+             phase == PHASE_BASELINE ? "; use a smaller -rate or a larger -concurrency" : "");
+}
+
 /* Each run has its own seed, derived from the session's, so that repetitions differ and still
  * repeat. */
 static uint64_t run_seed(const struct job *s, uint64_t index)
@@ -252,15 +272,15 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         .plan = plan,
         .driver = drivers[s->options.driver],
         .client = s->options.client,
-        .workload = workloads[s->options.workload],
+        .load = &s->options.load,
         .workers = (unsigned)s->options.concurrency,
-        .rate_per_s = s->options.rate_per_s,
         .timeout_ns = s->options.timeout_ns,
         .interval_ns = s->options.metrics_interval_ns,
         .seed = run_seed(s, index),
         .signal_fd = s->signal_fd,
         .on_interval = on_interval,
         .on_fault = on_fault,
+        .on_behind = on_behind,
         .arg = s,
     };
     struct run_result *run = NULL;

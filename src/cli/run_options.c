@@ -12,6 +12,8 @@
 #define MS ((double)NS_PER_MS)
 #define SEED_MAX 9007199254740991.0 /* 2^53 - 1: what every JSON reader keeps */
 
+static const char *const prefill_names[] = {"auto", "on", "off", NULL};
+
 static void name_choices(struct run_options *o)
 {
     for (size_t i = 0; workloads[i] != NULL && i + 1 < RUN_CHOICES_MAX; i++)
@@ -52,11 +54,27 @@ static void describe_run(struct run_options *o)
 
         {"concurrency", FLAG_INT, &o->concurrency, "n", "100", .min = 1, .max = WORKERS_MAX,
          .group = "Load", .help = "workers: threads that make blocking calls"},
-        {"rate", FLAG_DOUBLE, &o->rate_per_s, "op/s", "10000", .max = 1e7,
-         .help = "operations per second of all workers together; 0 = each worker starts the next "
+        {"rate", FLAG_STRING, &o->load_text.rate, "op/s", "",
+         .help = "operations per second of all workers together, 20k or 20000; by "
+                 "default " LOAD_RATE_DEFAULT
+                 ", a few workloads have less; 0 = each worker starts the next "
                  "as soon as it has an answer (after a failure, 1 ms later)"},
+        {"arrival", FLAG_STRING, &o->load_text.arrival, "shape", "",
+         .help = "when operations start: " ARRIVAL_HELP "; parts joined by , follow each other, "
+                 "by + they add up; by default constant; see docs/load.md"},
         {"workload", FLAG_CHOICE, &o->workload, .default_text = workloads[0]->name,
-         .choices = o->workload_names, .help = "what the workers do"},
+         .choices = o->workload_names, .help = "what the workers do; see -list"},
+        {"keys", FLAG_STRING, &o->load_text.keys, "space", "",
+         .help = "how many keys, and which are used how often: " KEYSPACE_HELP
+                 "; by default the workload's"},
+        {"value-size", FLAG_STRING, &o->load_text.values, "bytes", "",
+         .help = VALUE_SIZES_HELP "; by default the workload's"},
+        {"hit-ratio", FLAG_STRING, &o->load_text.hit_ratio, "percent", "",
+         .help = "this share of the reads, such as 90%, goes to keys that are stored, the rest to "
+                 "keys that nobody ever stores; implies -prefill on"},
+        {"prefill", FLAG_CHOICE, &o->prefill, .default_text = prefill_names[0],
+         .choices = prefill_names,
+         .help = "store all keys before the run begins; auto = if the workload wants it"},
         {"timeout", FLAG_DURATION, &o->timeout_ns, .default_text = "1s", .min = MS,
          .max = 3600 * SEC,
          .help =
@@ -130,7 +148,9 @@ static void print_help(const struct run_options *o)
         {"memchaos -scenario brief-packet-drop -duration 10s", "quick iteration"},
         {"memchaos -scenario single-node-failure -runs 1 -json > result.json", "for CI"},
         {"memchaos -concurrency 500 -duration 5m", "stress"},
+        {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
+        {"memchaos calibrate -p99 5ms", "the highest rate that holds"},
         {"memchaos proxy -help", "the fault-injecting proxy alone"},
         {"memchaos help", "all commands, also those that control a running proxy"},
         {NULL, NULL},
@@ -146,6 +166,17 @@ static void print_help(const struct run_options *o)
     flag_print_help(stdout, o->flags, &help);
 }
 
+/* From then on the flags have the effective texts: they are part of the result. */
+static int parse_load(struct run_options *o, struct err *err)
+{
+    o->load_text.workload = workloads[o->workload]->name;
+    o->load_text.prefill = prefill_names[o->prefill];
+    if (load_spec_parse(&o->load_text, &o->load, err) != 0)
+        return err_prefix(err, "invalid flag");
+    o->load_text = o->load.text;
+    return 0;
+}
+
 static int check_options(struct run_options *o, struct err *err)
 {
     if (o->direct && o->toxiproxy[0] != '\0')
@@ -157,6 +188,8 @@ static int check_options(struct run_options *o, struct err *err)
                        o->proxy_port);
     if (o->duration_ns > 0 && o->duration_ns < 300 * NS_PER_MS)
         return err_set(err, "-duration is too short: three phases need 300ms at least");
+    if (parse_load(o, err) != 0)
+        return -1;
     o->client.pool_max = (unsigned)o->pool;
     o->client.breaker = (enum breaker_preset)o->breaker;
     if (!o->seed_given && getrandom(&o->seed, sizeof o->seed, 0) == (ssize_t)sizeof o->seed)

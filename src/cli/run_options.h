@@ -10,6 +10,7 @@
 #include "base/flag.h"
 #include "base/time.h"
 #include "driver/driver.h"
+#include "load/load.h"
 #include "load/workload.h"
 #include "report/result.h"
 
@@ -25,8 +26,10 @@ struct run_options {
     bool version;
     /* Load. */
     int concurrency;
-    double rate_per_s; /* 0 = as fast as answers come */
-    int workload;      /* index into workloads[] */
+    int workload;               /* index into workloads[] */
+    struct load_text load_text; /* as given; the effective one once parsed */
+    int prefill;                /* index into prefill_names[] */
+    struct load_spec load;
     ns_t timeout_ns;
     uint64_t seed;
     bool seed_given;

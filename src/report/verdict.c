@@ -68,16 +68,19 @@ static const char *node_name(const struct judge *j, unsigned node)
 
 static void check_wrong_data(struct judge *j)
 {
-    char measured[128], wrong[HUMAN_SIZE], all[HUMAN_SIZE];
-    const uint64_t *n = j->run->total.by_outcome;
-    snprintf(measured, sizeof(measured), "%s of %s operations",
-             human_count(j->run->total.wrong, wrong), human_count(j->run->total.attempted, all));
-    if (j->run->total.wrong > 0)
-        snprintf(measured, sizeof(measured),
-                 "%llu values of another key, %llu corrupt, %llu stale, of %s operations",
-                 (unsigned long long)n[OUTCOME_WRONG_VALUE], (unsigned long long)n[OUTCOME_CORRUPT],
-                 (unsigned long long)n[OUTCOME_STALE], all);
-    add(j, CHECK_HARD, "wrong_data", j->run->total.wrong == 0, "no wrong data", measured);
+    char measured[256], count[HUMAN_SIZE], all[HUMAN_SIZE];
+    const struct recorder_counts *total = &j->run->total;
+    int n = snprintf(measured, sizeof(measured), "%s of %s operations",
+                     human_count(total->wrong, count), human_count(total->attempted, all));
+    const char *before = ": ";
+    for (int i = 0; i < OUTCOME_COUNT; i++) {
+        if (!outcome_is_wrong_data(i) || total->by_outcome[i] == 0)
+            continue;
+        n += snprintf(measured + n, sizeof(measured) - (size_t)n, "%s%s %s", before,
+                      human_count(total->by_outcome[i], count), outcome_name(i));
+        before = ", ";
+    }
+    add(j, CHECK_HARD, "wrong_data", total->wrong == 0, "no wrong data", measured);
 }
 
 static void check_baseline(struct judge *j)
