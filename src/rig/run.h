@@ -37,7 +37,7 @@ struct run_config {
     /* Called on the caller's thread. May be NULL. */
     void (*on_fault)(void *arg, const struct plan_fault *fault, bool on, ns_t now);
     /* The load is behind its schedule by RUN_BEHIND_NS; once per phase. May be NULL. */
-    void (*on_behind)(void *arg, enum phase phase, ns_t behind);
+    void (*on_behind)(void *arg, size_t phase, ns_t behind);
     void *arg;
 };
 
