@@ -19,7 +19,7 @@ struct judge {
 };
 
 /* Checks that do not belong to a fault. */
-#define GENERAL_CHECKS 8
+#define GENERAL_CHECKS 9
 /* Checks that one fault can have. */
 #define FAULT_CHECKS 4
 
@@ -154,6 +154,25 @@ static void check_generator(struct judge *j)
              human_count(c->dropped, dropped), human_count(c->offered, offered));
     add(j, CHECK_VALIDITY, "generator_kept_up", share <= j->config->baseline_dropped_share_max,
         text, measured);
+}
+
+/* Whoever is never on time is saturated; whoever is late after a burst is not. */
+static void check_on_time(struct judge *j)
+{
+    char text[128], measured[160], limit[HUMAN_SIZE], p10[HUMAN_SIZE], p50[HUMAN_SIZE];
+    int phase = j->run->baseline_phase;
+    if (phase < 0 || (size_t)phase >= j->run->phase_count)
+        return;
+    const struct result_phase *p = &j->run->phases[phase];
+    if (p->lateness.count == 0)
+        return;
+    snprintf(text, sizeof(text),
+             "the load generator was not saturated (one start in ten at most %s late)",
+             human_ns(j->config->baseline_lateness_max_ns, true, limit));
+    snprintf(measured, sizeof(measured), "one in ten %s, half of them %s late in the baseline",
+             human_ns(p->lateness_p10_ns, true, p10), human_ns(p->lateness.p50_ns, true, p50));
+    add(j, CHECK_VALIDITY, "generator_on_time",
+        p->lateness_p10_ns <= j->config->baseline_lateness_max_ns, text, measured);
 }
 
 static void check_operations(struct judge *j)
@@ -322,6 +341,7 @@ static void add_general(struct judge *j)
     for (size_t i = 0; i < j->run->fault_count; i++)
         check_fault_hit(j, &j->run->faults[i]);
     check_generator(j);
+    check_on_time(j);
     check_operations(j);
     check_overdue(j);
     for (size_t i = 0; i < j->run->fault_count; i++)
