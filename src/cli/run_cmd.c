@@ -2,12 +2,9 @@
 #include "cli/run_cmd.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -15,6 +12,7 @@
 #include "base/wrap.h"
 #include "cli/exit_code.h"
 #include "cli/run_options.h"
+#include "cli/setup.h"
 #include "report/report.h"
 #include "rig/run.h"
 #include "scenario/catalog.h"
@@ -63,65 +61,15 @@ static bool wants_colour(FILE *stream)
            strcmp(term, "dumb") != 0;
 }
 
-/* The signals that ask for the end. */
-static sigset_t end_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    return set;
-}
-
-/* The first signal ends the run in order; from then on signals have their default effect and end at
- * once. */
-static int watch_signals(struct job *s, struct err *err)
-{
-    sigset_t set = end_signals();
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return err_set(err, "cannot block signals: %s", strerror(errno));
-    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return s->signal_fd >= 0 ? 0 : err_set(err, "cannot watch signals: %s", strerror(errno));
-}
-
+/* The first signal ends the run in order, the second one at once. */
 static bool take_signal(struct job *s)
 {
-    struct signalfd_siginfo info;
-    if (read(s->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+    int signo = setup_take_signal(s->signal_fd);
+    if (signo == 0)
         return s->interrupted;
     s->interrupted = true;
-    log_warn(&s->log, "%s: ending in order, once more to quit at once",
-             strsignal((int)info.ssi_signo));
-    sigset_t set = end_signals();
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    log_warn(&s->log, "%s: ending in order, once more to quit at once", strsignal(signo));
     return true;
-}
-
-/* Per node: the client's connections, and both sides of each in the proxy, which may hold as many
- * that the client gave up. */
-static int raise_file_limit(const struct run_options *o, struct err *err)
-{
-    struct rlimit limit;
-    rlim_t nodes = SCENARIO_NODES_MAX;
-    if (o->servers[0] == '\0')
-        nodes = TOPOLOGY_NODES_DEFAULT;
-    rlim_t needed = 100 + nodes * (rlim_t)o->pool * (o->direct ? 1 : 5);
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_set(err, "cannot read the limit of open files: %s", strerror(errno));
-    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
-        return err_set(err,
-                       "%llu file descriptors may be needed, and the limit (ulimit -Hn) is %llu; "
-                       "use a smaller -pool or raise the limit",
-                       (unsigned long long)needed, (unsigned long long)limit.rlim_max);
-    if (limit.rlim_cur < needed) {
-        limit.rlim_cur = needed;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            return err_set(err, "cannot raise the limit of open files to %llu: %s",
-                           (unsigned long long)needed, strerror(errno));
-    }
-    return 0;
 }
 
 static void announce(struct job *s)
@@ -140,7 +88,23 @@ static void announce(struct job *s)
                  apiclient_url(topology_api(s->topology)));
 }
 
-/* Share of the key space per node, as the client maps it. */
+/* Share of the keys of the load per node, as the client maps them. */
+static void count_key_shares(struct job *s, const struct driver *driver, void *client)
+{
+    struct keyspace keys;
+    const char *prefix = s->options.load.workload->key_prefix;
+    keyspace_init(&keys, &s->options.load.keys, prefix != NULL ? prefix : "",
+                  (unsigned)s->options.concurrency);
+    uint32_t sample = keys.stored < KEY_SAMPLE ? keys.stored : KEY_SAMPLE;
+    for (uint32_t i = 0; i < sample; i++) {
+        struct key key;
+        keyspace_key(&keys, (uint32_t)((uint64_t)i * keys.stored / sample), &key);
+        int node = driver->node_of_key(client, key.text, key.size);
+        if (node >= 0 && (size_t)node < s->result->node_count)
+            s->result->nodes[node].key_share += 1.0 / sample;
+    }
+}
+
 static void measure_key_shares(struct job *s)
 {
     const struct driver *driver = drivers[s->options.driver];
@@ -159,13 +123,7 @@ static void measure_key_shares(struct job *s)
     struct err err;
     if (driver->open(&config, &client, &err) != 0)
         return;
-    for (int i = 0; i < KEY_SAMPLE; i++) {
-        char key[SESSION_KEY_SIZE];
-        int n = snprintf(key, sizeof key, "key-worker%d-%d", i % 100, i / 100);
-        int node = driver->node_of_key(client, key, (size_t)n);
-        if (node >= 0 && (size_t)node < count)
-            s->result->nodes[node].key_share += 1.0 / KEY_SAMPLE;
-    }
+    count_key_shares(s, driver, client);
     driver->close(client);
 }
 
@@ -218,6 +176,16 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
              on ? "begins" : "over");
 }
 
+static void on_behind(void *arg, size_t phase, ns_t behind)
+{
+    struct job *s = arg;
+    char text[DURATION_TEXT_SIZE];
+    log_warn(&s->log, "%s: the load is %s behind its schedule: all %d workers are busy%s",
+             s->phases[phase].name, duration_text(behind / NS_PER_MS * NS_PER_MS, text),
+             s->options.concurrency,
+             phase == SCENARIO_BASELINE ? "; use a smaller -rate or a larger -concurrency" : "");
+}
+
 /* Each run has its own seed, derived from the session's, so that repetitions differ and still
  * repeat. */
 static uint64_t run_seed(const struct job *s, uint64_t index)
@@ -263,15 +231,15 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         .plan = plan,
         .driver = drivers[s->options.driver],
         .client = s->options.client,
-        .workload = workloads[s->options.workload],
+        .load = &s->options.load,
         .workers = (unsigned)s->options.concurrency,
-        .rate_per_s = s->options.rate_per_s,
         .timeout_ns = s->options.timeout_ns,
         .interval_ns = s->options.metrics_interval_ns,
         .seed = planned.seed,
         .signal_fd = s->signal_fd,
         .on_interval = on_interval,
         .on_fault = on_fault,
+        .on_behind = on_behind,
         .arg = s,
     };
     struct run_result *run = NULL;
@@ -334,20 +302,8 @@ static int load_scenarios(struct job *s, struct err *err)
 static int job_begin(struct job *s, struct err *err)
 {
     const struct run_options *o = &s->options;
-    if (raise_file_limit(o, err) != 0 || watch_signals(s, err) != 0)
-        return -1;
-    struct topology_config config = {
-        .servers = o->servers,
-        .toxiproxy = o->toxiproxy,
-        .direct = o->direct,
-        .api_port = (uint16_t)o->api_port,
-        .proxy_port = (uint16_t)o->proxy_port,
-        .connections_max = 1024 + 2 * (unsigned)o->pool,
-        .seed = o->seed,
-        .cancel_fd = s->signal_fd,
-        .log = &s->log,
-    };
-    if (topology_start(&config, &s->topology, err) != 0)
+    s->signal_fd = setup_signals(err);
+    if (s->signal_fd < 0 || setup_topology(o, s->signal_fd, &s->log, &s->topology, err) != 0)
         return -1;
     announce(s);
     return result_begin(s, err);

@@ -10,6 +10,7 @@
 #include "base/flag.h"
 #include "base/time.h"
 #include "driver/driver.h"
+#include "load/load.h"
 #include "load/workload.h"
 #include "report/result.h"
 
@@ -23,10 +24,17 @@ struct run_options {
     int runs;         /* 0 = no limit */
     bool list;
     bool version;
+    /* What to look for, with `memchaos calibrate`. */
+    bool calibrating;
+    ns_t p99_ns;
+    ns_t step_ns;
+    const char *rate_max;
     /* Load. */
     int concurrency;
-    double rate_per_s; /* 0 = as fast as answers come */
-    int workload;      /* index into workloads[] */
+    int workload;               /* index into workloads[] */
+    struct load_text load_text; /* as given; the effective one once parsed */
+    int prefill;                /* index into prefill_names[] */
+    struct load_spec load;
     ns_t timeout_ns;
     uint64_t seed;
     bool seed_given;
@@ -62,6 +70,10 @@ enum run_options_result {
 /* The struct must not move afterwards: its table points into it. */
 enum run_options_result run_options_parse(struct run_options *options, int argc, char **argv,
                                           struct err *err);
+
+/* The flags of `memchaos calibrate`. */
+enum run_options_result run_options_parse_calibrate(struct run_options *options, int argc,
+                                                    char **argv, struct err *err);
 
 /* Every flag with its effective value, for the result. Returns 0, or -1 without memory. */
 int run_options_list(const struct run_options *options, struct arena *arena,

@@ -21,7 +21,7 @@
 typedef _Atomic uint64_t counter;
 typedef _Atomic(struct hist *) hist_slot;
 
-enum arrival { ARRIVAL_OFFERED, ARRIVAL_DROPPED, ARRIVAL_LATE, ARRIVAL_COUNT };
+enum arrival { ARRIVAL_OFFERED, ARRIVAL_DROPPED, ARRIVAL_COUNT };
 
 struct shard {
     counter *counts;      /* phase, node, op, outcome */
@@ -29,6 +29,7 @@ struct shard {
     counter *live_counts; /* node, then succeeded and failed */
     hist_slot *service;   /* phase, node, op, succeeded */
     hist_slot *response;  /* phase, succeeded */
+    hist_slot *late;      /* phase */
     hist_slot *live;      /* node */
     counter overdue;
     _Atomic ns_t longest_ns;
@@ -85,9 +86,10 @@ static int shard_init(const struct recorder *r, struct shard *s)
     s->live_counts = calloc(r->config.nodes * 2, sizeof(*s->live_counts));
     s->service = calloc(cells(r) * 2, sizeof(*s->service));
     s->response = calloc(r->config.phases * 2, sizeof(*s->response));
+    s->late = calloc(r->config.phases, sizeof(*s->late));
     s->live = calloc(r->config.nodes, sizeof(*s->live));
-    return s->counts && s->arrivals && s->live_counts && s->service && s->response && s->live ? 0
-                                                                                              : -1;
+    bool ok = s->counts && s->arrivals && s->live_counts;
+    return ok && s->service && s->response && s->late && s->live ? 0 : -1;
 }
 
 static void hists_free(hist_slot *slots, size_t count)
@@ -105,6 +107,7 @@ static void shard_deinit(const struct recorder *r, struct shard *s)
 {
     hists_free(s->service, cells(r) * 2);
     hists_free(s->response, r->config.phases * 2);
+    hists_free(s->late, r->config.phases);
     hists_free(s->live, r->config.nodes);
     free(s->counts);
     free(s->arrivals);
@@ -133,8 +136,6 @@ struct recorder *recorder_new(const struct recorder_config *config, struct err *
         r->config.shards = shards_default(config->workers);
     if (r->config.overdue_ns <= 0)
         r->config.overdue_ns = NS_NEVER;
-    if (r->config.late_ns <= 0)
-        r->config.late_ns = NS_NEVER;
     r->shards = calloc(r->config.shards, sizeof(*r->shards));
     r->watches = calloc(r->config.nodes, sizeof(*r->watches));
     r->flights = flights_new(r->config.workers);
@@ -260,8 +261,6 @@ void recorder_record(struct recorder *r, unsigned worker, const struct sample *s
     raise_to(&shard->longest_ns, service_ns);
     if (service_ns > r->config.overdue_ns)
         add(&shard->overdue, 1);
-    if (s->start_ns - s->intended_ns > r->config.late_ns)
-        add(&shard->arrivals[s->phase * ARRIVAL_COUNT + ARRIVAL_LATE], 1);
 
     if (outcome_class(s->outcome) == OUTCOME_CLASS_NEUTRAL)
         return;
@@ -293,6 +292,12 @@ void recorder_dropped(struct recorder *r, unsigned worker, unsigned phase, uint6
 {
     assert(phase < r->config.phases);
     add(&shard_of(r, worker)->arrivals[phase * ARRIVAL_COUNT + ARRIVAL_DROPPED], count);
+}
+
+void recorder_late(struct recorder *r, unsigned worker, unsigned phase, ns_t late_ns)
+{
+    assert(phase < r->config.phases);
+    hist_slot_record(&shard_of(r, worker)->late[phase], late_ns);
 }
 
 /* ---- stall watch ---- */
@@ -446,7 +451,6 @@ struct recorder_counts recorder_counts(const struct recorder *r, int phase, int6
             const counter *arrivals = &r->shards[i].arrivals[p * ARRIVAL_COUNT];
             counts.offered += get(&arrivals[ARRIVAL_OFFERED]);
             counts.dropped += get(&arrivals[ARRIVAL_DROPPED]);
-            counts.late += get(&arrivals[ARRIVAL_LATE]);
         }
     }
     return counts;
@@ -483,6 +487,14 @@ void recorder_response(const struct recorder *r, int phase, bool succeeded, stru
     for (unsigned i = 0; i < r->config.shards; i++)
         for (unsigned p = phases.begin; p < phases.end; p++)
             hist_slot_add(&r->shards[i].response[p * 2 + succeeded], out);
+}
+
+void recorder_lateness(const struct recorder *r, int phase, struct hist *out)
+{
+    struct range phases = range_of(phase, r->config.phases);
+    for (unsigned i = 0; i < r->config.shards; i++)
+        for (unsigned p = phases.begin; p < phases.end; p++)
+            hist_slot_add(&r->shards[i].late[p], out);
 }
 
 void recorder_live(const struct recorder *r, int64_t node, struct hist *out)

@@ -7,8 +7,8 @@
  * be an operation apart from each other.
  *
  * Histograms appear with the first operation that needs them; without memory for one its samples
- * are in the counters only. Bound: per shard phases × (nodes + 1) × OP_COUNT × 2 + phases × 2 +
- * nodes histograms of 22.5 KB, so 3 phases, 3 nodes and 8 shards take at most 19 MB, when every
+ * are in the counters only. Bound: per shard phases × (nodes + 1) × OP_COUNT × 2 + phases × 3 +
+ * nodes histograms of 22.5 KB, so 3 phases, 3 nodes and 8 shards take at most 33 MB, when every
  * cell is hit in every shard.
  *
  * Threads: recorder_record(), recorder_op_begin() and _end(), the counts of arrivals and all
@@ -48,8 +48,6 @@ struct recorder_config {
     unsigned shards;  /* a power of two; 0: 8, or fewer when there are fewer workers */
     ns_t overdue_ns;  /* an operation that takes longer counts as overdue: timeout + slack;
                          0 or NS_NEVER: none does */
-    ns_t late_ns;     /* an operation that starts later than this after its intended start counts
-                         as late; 0 or NS_NEVER: none does */
 };
 
 struct recorder *recorder_new(const struct recorder_config *config, struct err *err);
@@ -85,6 +83,9 @@ void recorder_op_end(struct recorder *r, unsigned worker);
 void recorder_offered(struct recorder *r, unsigned worker, unsigned phase, uint64_t count);
 void recorder_dropped(struct recorder *r, unsigned worker, unsigned phase, uint64_t count);
 
+/* How much later than intended an arrival of a schedule was started (not dropped). */
+void recorder_late(struct recorder *r, unsigned worker, unsigned phase, ns_t late_ns);
+
 /* ---- stall watch ---- */
 
 /* The age of the oldest operation in flight, 0 when there is none. Also keeps the maximum. */
@@ -117,7 +118,6 @@ void recorder_watch_release(struct recorder *r, int watch);
 struct recorder_counts {
     uint64_t offered;
     uint64_t dropped;
-    uint64_t late;      /* by phase only, as the two above */
     uint64_t attempted; /* ended: succeeded + failed + neutral */
     uint64_t succeeded;
     uint64_t failed; /* wrong data included */
@@ -125,8 +125,8 @@ struct recorder_counts {
     uint64_t by_outcome[OUTCOME_COUNT];
 };
 
-/* Each of phase, node (RECORDER_NODE_UNKNOWN allowed) and op may be RECORDER_ALL. offered,
- * dropped and late are known by phase only and are 0 when a node or op is given. */
+/* Each of phase, node (RECORDER_NODE_UNKNOWN allowed) and op may be RECORDER_ALL. offered and
+ * dropped are known by phase only and are 0 when a node or op is given. */
 struct recorder_counts recorder_counts(const struct recorder *r, int phase, int64_t node, int op);
 
 /* These add to `out`, a histogram of LATENCY_HIST_CONFIG that the caller has initialised. Neutral
@@ -134,6 +134,8 @@ struct recorder_counts recorder_counts(const struct recorder *r, int phase, int6
 void recorder_service(const struct recorder *r, int phase, int64_t node, int op, bool succeeded,
                       struct hist *out);
 void recorder_response(const struct recorder *r, int phase, bool succeeded, struct hist *out);
+/* What recorder_late() was told: the load generator's own delay. */
+void recorder_lateness(const struct recorder *r, int phase, struct hist *out);
 /* Service time of all successes on `node` (RECORDER_ALL: on all known nodes) since the start. */
 void recorder_live(const struct recorder *r, int64_t node, struct hist *out);
 

@@ -142,6 +142,18 @@ static double response_value(const struct check_scope *s)
     return isnan(value) ? check_unknown(s, "no operation ended there") : value;
 }
 
+/* Of the whole run, that of the worst phase. */
+static double lateness_value(const struct check_scope *s)
+{
+    double worst = NAN;
+    for (size_t i = 0; i < s->run->phase_count; i++) {
+        const struct latency *l = &s->run->phases[i].lateness;
+        if ((s->phase < 0 || s->phase == (int)i) && l->count > 0)
+            worst = fmax(worst, latency_figure(s->ref, l));
+    }
+    return isnan(worst) ? check_unknown(s, "no operation had an intended start") : worst;
+}
+
 static double max_operation(const struct check_scope *s)
 {
     if (s->phase < 0)
@@ -182,12 +194,11 @@ static double count_value(const struct check_scope *s)
     case CHECK_METRIC_ATTEMPTED: return (double)c.attempted;
     case CHECK_METRIC_OFFERED: return (double)c.offered;
     case CHECK_METRIC_DROPPED: return (double)c.dropped;
-    case CHECK_METRIC_LATE: return (double)c.late;
     case CHECK_METRIC_DROP_RATE: return ratio(s, c.dropped, c.offered, "nothing was offered");
     case CHECK_METRIC_HIT_RATE:
         return ratio(s, n[OUTCOME_HIT], n[OUTCOME_HIT] + n[OUTCOME_MISS], "nothing was read");
-    case CHECK_METRIC_WRONG_VALUES: return (double)(n[OUTCOME_WRONG_VALUE] + n[OUTCOME_CORRUPT]);
-    default: return (double)n[OUTCOME_STALE];
+    case CHECK_METRIC_STALE_READS: return (double)(n[OUTCOME_STALE] + n[OUTCOME_RESURRECTED]);
+    default: return (double)(c.wrong - n[OUTCOME_STALE] - n[OUTCOME_RESURRECTED]);
     }
 }
 
@@ -214,6 +225,7 @@ static double value_of(const struct check_scope *s)
     case CHECK_METRIC_MED:
     case CHECK_METRIC_MAX: return service_value(s);
     case CHECK_METRIC_RESPONSE_P: return response_value(s);
+    case CHECK_METRIC_LATENESS_P: return lateness_value(s);
     case CHECK_METRIC_MAX_OPERATION: return max_operation(s);
     case CHECK_METRIC_OVERDUE:
     case CHECK_METRIC_LEAKED_CONNECTIONS: return run_value(s);

@@ -32,7 +32,9 @@ struct run {
     struct transitions *transitions;
     struct sampler *sampler;
     void *client;
+    struct load *load;
     struct workers *workers;
+    bool told_behind[SCENARIO_PHASES_MAX];
     struct evidence evidence;
     struct controller controller;
     int *fault_handles; /* of the sampler, by fault of the plan */
@@ -91,7 +93,6 @@ static int measure_begin(struct run *run, struct err *err)
         .phases = (unsigned)config->plan->scenario.phase_count,
         .workers = config->workers,
         .overdue_ns = config->timeout_ns + RUN_OVERDUE_SLACK_NS,
-        .late_ns = RUN_LATE_NS,
     };
     run->recorder = recorder_new(&recorder, err);
     run->transitions =
@@ -142,12 +143,27 @@ static int client_begin(struct run *run, struct err *err)
     run->client_config.workers = config->workers;
     run->client_config.seed = config->seed;
     run->client_config.transitions = run->transitions;
+    if (config->load->workload->adapt_client != NULL)
+        config->load->workload->adapt_client(&run->client_config);
     return config->driver->open(&run->client_config, &run->client, err);
+}
+
+/* A number that no other run has that used the same servers. */
+static uint32_t run_number(uint64_t seed)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t state = seed ^ ((uint64_t)wall.tv_sec << 32) ^ (uint64_t)wall.tv_nsec;
+    return (uint32_t)rng_splitmix(&state);
 }
 
 static int load_begin(struct run *run, struct err *err)
 {
     const struct run_config *config = run->config;
+    run->load = load_new(config->load, config->workers, config->seed, run_number(config->seed));
+    if (run->load == NULL)
+        return err_set(err, "out of memory for what is known about %s keys",
+                       config->load->text.keys);
     struct sampler_config sampler = {
         .recorder = run->recorder,
         .transitions = run->transitions,
@@ -159,14 +175,14 @@ static int load_begin(struct run *run, struct err *err)
     };
     struct workers_config workers = {
         .count = config->workers,
-        .workload = config->workload,
+        .load = run->load,
         .driver = config->driver,
         .client = run->client,
         .recorder = run->recorder,
         .evidence = &run->evidence,
-        .rate_per_s = config->rate_per_s,
         .timeout_ns = config->timeout_ns,
         .seed = config->seed,
+        .cancel_fd = config->signal_fd,
     };
     if (workers_start(&workers, &run->workers, err) != 0)
         return -1;
@@ -210,6 +226,15 @@ static void enter_phase(struct run *run, size_t phase)
     recorder_phase_set(run->recorder, (unsigned)phase);
 }
 
+static void tell_behind(struct run *run, ns_t now)
+{
+    ns_t behind = workers_behind(run->workers, now);
+    if (behind < RUN_BEHIND_NS || run->told_behind[run->phase] || run->config->on_behind == NULL)
+        return;
+    run->told_behind[run->phase] = true;
+    run->config->on_behind(run->config->arg, run->phase, behind);
+}
+
 /*
  * What is due now. An operation belongs to the phase in which it starts, so a phase begins before
  * its first fault is switched on and lasts until its last one is off.
@@ -224,6 +249,7 @@ static int run_advance(struct run *run, ns_t now)
     }
     if (controller_advance(&run->controller, now, phase, &run->broken) != 0)
         return -1;
+    tell_behind(run, now);
     return topology_check(run->config->topology, &run->broken);
 }
 
@@ -246,6 +272,7 @@ static void run_free(struct run *run)
     workers_stop(run->workers);
     sampler_free(run->sampler);
     controller_deinit(&run->controller);
+    load_free(run->load);
     if (run->client != NULL)
         run->config->driver->close(run->client);
     transitions_free(run->transitions);
@@ -331,7 +358,7 @@ static struct run_result *run_collect(struct run *run, bool live, struct err *er
             .start_ns = run->start_ns,
             .end_ns = run->end_ns,
             .live = live,
-            .open_loop = run->config->rate_per_s > 0,
+            .open_loop = !run->config->load->arrival.closed,
             .interrupted = run->interrupted,
             .aborted = run->aborted_by >= 0,
             .timeout_ns = run->config->timeout_ns,

@@ -263,27 +263,9 @@ static void no_sample_is_lost_between_threads(void **state)
     recorder_free(r);
 }
 
-static void counts_operations_that_started_late_by_phase(void **state)
-{
-    (void)state;
-    struct recorder_config config = {.nodes = 1, .phases = 2, .workers = 1, .late_ns = 100 * MS};
-    struct recorder *r = recorder_new(&config, NULL);
-    struct sample s = {.op = OP_GET, .outcome = OUTCOME_HIT, .phase = 1, .intended_ns = 1000 * MS};
-    for (ns_t start = 1050 * MS; start <= 1150 * MS; start += 50 * MS) {
-        s.start_ns = s.end_ns = start;
-        recorder_record(r, 0, &s);
-    }
-    assert_int_equal(recorder_counts(r, 0, RECORDER_ALL, RECORDER_ALL).late, 0);
-    assert_int_equal(recorder_counts(r, 1, RECORDER_ALL, RECORDER_ALL).late, 1);
-    assert_int_equal(recorder_counts(r, RECORDER_ALL, RECORDER_ALL, RECORDER_ALL).late, 1);
-    assert_int_equal(recorder_counts(r, 1, 0, RECORDER_ALL).late, 0);
-    recorder_free(r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_operations_that_started_late_by_phase),
         cmocka_unit_test(refuses_what_it_cannot_measure),
         cmocka_unit_test(counts_by_outcome_node_and_phase),
         cmocka_unit_test(response_time_is_from_the_intended_start),
