@@ -85,8 +85,10 @@ int main(int argc, char **argv)
         return rows_of(NULL, &expected);
     FILE *file = fopen(argv[1], "re");
     char *page = calloc(1, PAGE_BYTES_MAX);
-    if (file == NULL || page == NULL)
+    if (file == NULL || page == NULL) {
+        free(page);
         return 1;
+    }
     size_t length = fread(page, 1, PAGE_BYTES_MAX - 1, file);
     fclose(file);
     int missing = rows_of(page, &expected);
