@@ -277,8 +277,11 @@ static int run_all(struct job *s, struct err *err)
     for (int round = 0; rounds == 0 || round < rounds; round++) {
         for (size_t i = 0; i < s->scenario_count; i++) {
             if (run_scenario(s, &s->scenarios[i], duration_of(s, &s->scenarios[i]), index++, err) !=
-                0)
-                return -1;
+                0) {
+                if (s->result->run_count == 0 || !take_signal(s))
+                    return -1;
+                err->text[0] = '\0'; /* a run that a signal kept from starting */
+            }
             if (take_signal(s) || topology_check(s->topology, NULL) != 0)
                 return 0;
         }
@@ -344,7 +347,7 @@ static int set_up_and_run(struct job *s, struct err *err)
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     if (run_all(s, err) != 0)
-        return EXIT_CODE_INTERNAL;
+        return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     return job_report(s);
 }
 
