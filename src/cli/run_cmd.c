@@ -186,6 +186,14 @@ static void on_behind(void *arg, size_t phase, ns_t behind)
              phase == SCENARIO_BASELINE ? "; use a smaller -rate or a larger -concurrency" : "");
 }
 
+static void on_stall(void *arg, size_t phase, ns_t age)
+{
+    struct job *s = arg;
+    char text[DURATION_TEXT_SIZE];
+    log_warn(&s->log, "%s: an operation has been in flight for %s, longer than its deadline allows",
+             s->phases[phase].name, duration_text(age / NS_PER_MS * NS_PER_MS, text));
+}
+
 /* Each run has its own seed, derived from the session's, so that repetitions differ and still
  * repeat. */
 static uint64_t run_seed(const struct job *s, uint64_t index)
@@ -240,6 +248,7 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         .on_interval = on_interval,
         .on_fault = on_fault,
         .on_behind = on_behind,
+        .on_stall = on_stall,
         .arg = s,
     };
     struct run_result *run = NULL;
