@@ -309,7 +309,8 @@ static void read_and_copy(struct link *l, struct reading *r)
         r->status = link_end_source(l, ns_now());
         return;
     }
-    rate_gate_take(l->gate, (size_t)n);
+    if (!rate_gate_is_open(l->gate))
+        rate_gate_take(l->gate, (size_t)n);
     count_received(l, (size_t)n);
     r->more = (size_t)n == sizeof l->env->scratch;
     if (!r->more)
