@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 #include "proxy/rate_gate.h"
 
 static const struct {
@@ -21,6 +23,12 @@ static const struct {
     {1000000, 100 * NS_PER_MS, NS_PER_MS, 100000000},
     {RATE_GATE_KB_PER_S_MAX, 10 * NS_PER_MS, NS_PER_US, 10000000000},
 };
+
+static void ignore(struct rate_waiter *waiter, ns_t now)
+{
+    (void)waiter;
+    (void)now;
+}
 
 static size_t take_all(struct rate_gate *g, ns_t now)
 {
@@ -107,6 +115,37 @@ static void a_clock_that_stands_or_goes_back_gives_nothing(void **state)
     rate_credit_deinit(&credit);
 }
 
+/* Those of the other gate are of the crowd, though nobody has woken them yet. */
+static void gates_of_two_threads_share_one_credit(void **state)
+{
+    (void)state;
+    struct timers timers = {.fd = -1};
+    struct rate_credit credit;
+    struct rate_gate gates[2];
+    struct rate_waiter waiters[2] = {{.wake = ignore}, {.wake = ignore}};
+    rate_credit_init(&credit, true);
+    rate_credit_set(&credit, 1000, 0);
+    for (int i = 0; i < 2; i++) {
+        rate_gate_init(&gates[i], &credit, &timers);
+        assert_int_equal(rate_gate_wait(&gates[i], &waiters[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        gates[i].timer.fire(&gates[i].timer, 5 * NS_PER_MS + i);
+        assert_false(waiters[i].waiting);
+        assert_int_equal(rate_gate_share(&gates[i], SIZE_MAX, 5 * NS_PER_MS), 2500);
+        rate_gate_take(&gates[i], 2500);
+    }
+    assert_int_equal(rate_gate_share(&gates[0], SIZE_MAX, 5 * NS_PER_MS), 0);
+    /* Both were promised the same bytes: what was too much is paid back. */
+    rate_gate_take(&gates[0], 1000);
+    assert_int_equal(rate_gate_share(&gates[1], SIZE_MAX, 6 * NS_PER_MS), 0);
+    assert_int_equal(rate_gate_share(&gates[1], SIZE_MAX, 7 * NS_PER_MS), 1000);
+    for (int i = 0; i < 2; i++)
+        rate_gate_deinit(&gates[i]);
+    rate_credit_deinit(&credit);
+    free(timers.heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +153,7 @@ int main(void)
         cmocka_unit_test(saves_up_no_more_than_one_burst),
         cmocka_unit_test(lets_everything_pass_without_a_rate),
         cmocka_unit_test(a_clock_that_stands_or_goes_back_gives_nothing),
+        cmocka_unit_test(gates_of_two_threads_share_one_credit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
