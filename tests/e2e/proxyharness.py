@@ -43,7 +43,8 @@ class Server:
                 break
         else:
             raise RuntimeError("the server did not start")
-        threading.Thread(target=self.drain, daemon=True).start()
+        self.reader = threading.Thread(target=self.drain, daemon=True)
+        self.reader.start()
 
     def drain(self):
         for line in self.process.stdout:
@@ -83,8 +84,11 @@ class Server:
         return others + max(0, pipes - SPARE_PIPE_FDS)
 
     def stop(self):
+        """Ends the server; then the log is complete."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(WAIT)
+        code = self.process.wait(WAIT)
+        self.reader.join(WAIT)
+        return code
 
 
 class Upstream:
