@@ -247,11 +247,11 @@ struct proxy_env *crew_pick(struct proxy_env *first)
     if (!c)
         return first;
     unsigned threads = c->count + 1;
-    struct proxy_env *best = NULL;
     /* Among equals it is the turn of the next one. */
-    for (unsigned i = 1; i <= threads; i++) {
+    struct proxy_env *best = crew_env(first, (c->last_pick + 1) % threads);
+    for (unsigned i = 2; i <= threads; i++) {
         struct proxy_env *env = crew_env(first, (c->last_pick + i) % threads);
-        if (!best || open_at(env) < open_at(best))
+        if (open_at(env) < open_at(best))
             best = env;
     }
     c->last_pick = best->thread;
