@@ -5,11 +5,13 @@ Most of what has to hold is tested by the other files of the proxy, which the su
 with PROXY_THREADS=3.
 """
 import os
+import select
 import threading
+import time
 
 import harness
 
-from proxyharness import SERVER, Case, Server, Upstream, dial, echo, receive, stream, until
+from proxyharness import SERVER, WAIT, Case, Server, Upstream, dial, echo, receive, stream, until
 
 THREADS = 3
 CONNECTIONS = 30
@@ -213,6 +215,32 @@ class Threads(Case):
         self.assertGreater(accepted, 25)
         # What is still there afterwards works.
         self.connect(self.proxy()["listen"], THREADS)
+
+    def test_a_shared_rate_is_one_for_all_threads(self):
+        size = 50000
+        source = Upstream(lambda peer: peer.sendall(bytes(size)))
+        made = self.proxy(upstream=source.address, shared_rate_kb_per_s={"downstream": 1000})
+        begin = time.monotonic()
+        peers = [dial(made["listen"]) for _ in range(2 * THREADS)]
+        got = [0] * len(peers)
+        half = None
+        while sum(got) < size * len(peers):
+            waiting = [peer for peer, count in zip(peers, got) if count < size]
+            ready = select.select(waiting, [], [], WAIT)[0]
+            self.assertTrue(ready, got)
+            for peer in ready:
+                part = peer.recv(4096)
+                self.assertTrue(part, got)
+                got[peers.index(peer)] += len(part)
+            half = half or (sum(got) > size * len(peers) / 2 and list(got))
+        took = time.monotonic() - begin
+        self.assertEqual(got, [size] * len(peers))
+        self.assertGreaterEqual(took, size * len(peers) / 1e6 - 0.01)
+        # Nobody is left behind, wherever it is.
+        self.assertGreater(min(half), size / 20, half)
+        for peer in peers:
+            peer.close()
+        source.close()
 
     def test_toxics_reach_the_connections_of_all_threads(self):
         source = Upstream(echo)
