@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -65,17 +64,27 @@ static void check_items(struct mcm_batch *batch)
     }
 }
 
+/* Memory until the end of the batch, or NULL. */
+static void *take_zeroed(struct mcm_batch *batch, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    void *memory = mcm_arena_take(batch->scratch, total);
+    if (memory != NULL)
+        memset(memory, 0, total);
+    return memory;
+}
+
 /* Sorts the indexes of pending items by server and makes a group of each run. */
 static int make_groups(struct mcm_batch *batch)
 {
     unsigned servers = batch->topology->count;
-    size_t *ends = calloc(servers + 1, sizeof(*ends));
-    batch->order = malloc((batch->count + 1) * sizeof(*batch->order));
-    batch->groups = calloc(servers, sizeof(*batch->groups));
-    if (ends == NULL || batch->order == NULL || batch->groups == NULL) {
-        free(ends);
+    size_t *ends = take_zeroed(batch, servers + 1, sizeof(*ends));
+    batch->order = take_zeroed(batch, batch->count, sizeof(*batch->order));
+    batch->groups = take_zeroed(batch, servers, sizeof(*batch->groups));
+    if (ends == NULL || batch->order == NULL || batch->groups == NULL)
         return -1;
-    }
     for (size_t i = 0; i < batch->count; i++)
         ends[batch->items[i].server + 1] += batch->items[i].outcome == MCM_OUTCOME_COUNT;
     for (unsigned s = 0; s < servers; s++)
@@ -90,7 +99,6 @@ static int make_groups(struct mcm_batch *batch)
         if (batch->items[i].outcome == MCM_OUTCOME_COUNT)
             batch->order[ends[batch->items[i].server]++] = i;
     }
-    free(ends);
     return 0;
 }
 
@@ -132,6 +140,27 @@ static int wait_for_any(struct pollfd *polled, unsigned count, mcm_ns until)
     return ppoll(polled, count, until != NS_NEVER ? &left : NULL, NULL);
 }
 
+/* A single server is waited for by receiving, which saves a system call. */
+static bool may_wait_by_receiving(const struct mcm_batch *batch, mcm_ns until)
+{
+    const struct mcm_group *group = batch->groups;
+    while (!group->active)
+        group++;
+    return !group->writes && group->lease.link->stream == NULL &&
+           mcm_socket_may_block(ns_now(), until);
+}
+
+/* Whether a group that has begun should not wait until all others have. */
+static bool has_more_to_send(const struct mcm_batch *batch)
+{
+    for (unsigned i = 0; i < batch->group_count; i++) {
+        const struct mcm_group *group = &batch->groups[i];
+        if (group->active && (group->writes || group->next < group->end))
+            return true;
+    }
+    return false;
+}
+
 /* One round of waiting and working, at the latest until `wait_until`; false when no group is left.
  * `polled` has room for every group and a token. */
 static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_until)
@@ -140,7 +169,9 @@ static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_un
     unsigned count = poll_active(batch, polled, &until);
     if (count == 0)
         return false;
-    int ready = wait_for_any(polled, count, ns_min(until, wait_until));
+    until = ns_min(until, wait_until);
+    bool blocks = count == 1 && may_wait_by_receiving(batch, until);
+    int ready = blocks ? 1 : wait_for_any(polled, count, until);
     bool failed = ready < 0 && errno != EINTR;
     bool cancelled = mcm_cancel_is_due();
     mcm_ns now = ns_now();
@@ -151,8 +182,10 @@ static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_un
             continue;
         short events = ready > 0 ? polled[at].revents : 0;
         at++;
-        if (events != 0)
-            mcm_group_pump(group, (events & ~POLLOUT) != 0);
+        if (blocks)
+            mcm_group_pump(group, MCM_PUMP_WAIT);
+        else if (events != 0)
+            mcm_group_pump(group, events != POLLOUT ? MCM_PUMP_RECEIVE : MCM_PUMP_SEND);
         enum mcm_outcome outcome = group->active ? overdue(group, now) : MCM_OK;
         if (cancelled || failed)
             outcome = cancelled ? MCM_E_CANCELLED : MCM_E_SYSTEM;
@@ -207,25 +240,19 @@ static void start_group(struct mcm_group *group, struct mcm_breaker_token *token
 
 static int run_groups(struct mcm_batch *batch)
 {
-    struct pollfd *polled = calloc(batch->group_count + 1, sizeof(*polled));
-    struct mcm_breaker_token *tokens = calloc(batch->group_count + 1, sizeof(*tokens));
-    if (polled == NULL || tokens == NULL) {
-        free(polled);
-        free(tokens);
+    struct pollfd *polled = take_zeroed(batch, batch->group_count + 1, sizeof(*polled));
+    struct mcm_breaker_token *tokens = take_zeroed(batch, batch->group_count + 1, sizeof(*tokens));
+    if (polled == NULL || tokens == NULL)
         return -1;
-    }
     for (unsigned i = 0; i < batch->group_count; i++) {
         start_group(&batch->groups[i], &tokens[i]);
-        drive(batch, polled, 0);
+        if (has_more_to_send(batch))
+            drive(batch, polled, 0);
     }
     while (drive(batch, polled, NS_NEVER))
         continue;
-    for (unsigned i = 0; i < batch->group_count; i++) {
+    for (unsigned i = 0; i < batch->group_count; i++)
         report(&batch->groups[i], tokens[i]);
-        free(batch->groups[i].slots);
-    }
-    free(polled);
-    free(tokens);
     return 0;
 }
 
@@ -277,14 +304,14 @@ static void run_batch(struct mcm_batch *batch)
     }
     unsigned phase = mcm_client_enter(batch->client);
     batch->topology = atomic_load(&batch->client->topology);
+    batch->scratch = mcm_scratch_take(&batch->client->scratch);
     check_items(batch);
     if (atomic_load(&batch->client->closing))
         refuse_pending(batch, MCM_E_SHUTDOWN);
-    else if (make_groups(batch) != 0 || run_groups(batch) != 0)
+    else if (batch->scratch == NULL || make_groups(batch) != 0 || run_groups(batch) != 0)
         refuse_pending(batch, MCM_E_NO_MEMORY);
+    mcm_scratch_give(&batch->client->scratch, batch->scratch);
     mcm_client_leave(batch->client, phase);
-    free(batch->order);
-    free(batch->groups);
 }
 
 static enum mcm_batch_status multi(struct mcm_client *client, enum mcm_batch_kind kind,

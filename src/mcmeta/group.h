@@ -13,6 +13,7 @@ struct mcm_batch {
     struct mcm_client *client;
     const struct mcm_topology *topology;
     enum mcm_batch_kind kind;
+    struct mcm_arena *scratch; /* what is only needed while it runs */
     struct mcm_batch_item *items;
     size_t count;
     struct mcm_batch_options options;
@@ -40,7 +41,6 @@ struct mcm_group {
     enum mcm_outcome outcome;
     int sys_errno;
 
-    char *slots;
     struct mcm_group_slot *free_slots;
     unsigned slot_count, in_flight;
 };
@@ -48,8 +48,8 @@ struct mcm_group {
 /* Takes a connection and sends the first requests. `idle_ns`: see mcm_backend_acquire(). */
 void mcm_group_start(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadline);
 
-/* Sends and receives without waiting; ends the group when it is done or its connection broke. */
-void mcm_group_pump(struct mcm_group *group, bool readable);
+/* mcm_socket_pump(); ends the group when it is done or its connection broke. */
+void mcm_group_pump(struct mcm_group *group, enum mcm_pump how);
 
 /* Ends the group: nothing more is waited for. */
 void mcm_group_fail(struct mcm_group *group, enum mcm_outcome outcome);
