@@ -194,6 +194,7 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
     client->failure_choices = config->failure_choices;
     client->failure_ttl_max = config->failure_ttl_max;
     mcm_scratch_init(&client->scratch);
+    mcm_rate_init(&client->failure_rate, config->failure_rate_max);
     pthread_mutex_init(&client->change_lock, NULL);
     pthread_mutex_init(&client->retired_lock, NULL);
     if (make_parts(client, config, error, error_size) != 0 ||
