@@ -49,6 +49,7 @@ extern "C" {
 #define MCM_ERROR_SIZE 256   /* enough for every message of mcm_client_new() */
 
 struct mcm_client;
+struct mcm_hooks;
 
 struct mcm_server {
     /* "host:port", "1.2.3.4:port", "[v6]:port" or "unix:/path". The port may be left out: 11211. */
@@ -158,6 +159,7 @@ struct mcm_client_config {
     bool allow_flush; /* mcm_flush() may be used */
     bool verify;      /* token in each request, checked in the answer */
 
+    const struct mcm_hooks *hooks;              /* of observe.h; NULL = none; copied */
     const struct mcm_breaker_settings *breaker; /* NULL = none; copied */
     mcm_breaker_event_fn on_breaker;            /* or NULL */
     void *on_breaker_arg;
@@ -358,6 +360,12 @@ struct mcm_server_stats {
     /* Calls that ended so; those refused for their arguments are not counted. A batch is one call
      * for each server it concerns. */
     uint64_t outcomes[MCM_OUTCOME_COUNT];
+
+    /* Ends by operation; items of batches count one by one here. */
+    uint64_t results[MCM_OPERATION_COUNT][MCM_OUTCOME_COUNT];
+    /* System calls on connections of calls and pings that sent or received, or found that they
+     * could not; those of TLS records count once, those of connecting not at all. */
+    uint64_t sends, receives;
 };
 
 /* Fills *stats for server `index`. Returns 0, or -1 when there is no such server or the client

@@ -14,6 +14,7 @@
 #include <mcmeta/client.h>
 
 #include "base/rng.h"
+#include "mcmeta/measure.h"
 #include "mcmeta/pool.h"
 #include "mcmeta/socket.h"
 #include "mcmeta/traffic.h"
@@ -52,8 +53,9 @@ struct mcm_backend_config {
     const char *user, *password;
     bool verify;
     uint64_t seed;
-    const atomic_int *stop; /* an enum mcm_stop */
-    unsigned lane_count;    /* 0: exclusive connections only */
+    const struct mcm_hooks *hooks; /* must outlive the backend */
+    const atomic_int *stop;        /* an enum mcm_stop */
+    unsigned lane_count;           /* 0: exclusive connections only */
     unsigned lane_in_flight_max;
 };
 
@@ -85,6 +87,9 @@ struct mcm_backend {
     struct mcm_shared *lanes; /* NULL: exclusive connections only */
     unsigned lane_count;
 
+    const struct mcm_hooks *hooks;
+    struct mcm_measures *measures;
+    unsigned closed;            /* connections that the hooks were not told of yet; locked */
     struct mcm_traffic traffic; /* of exclusive connections */
     atomic_uint capabilities;   /* enum mcm_capability, and whether they are known */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
@@ -160,6 +165,9 @@ void mcm_backend_resolve(struct mcm_backend *backend);
 
 /* Wakes everybody who is blocked here, after *stop was set. */
 void mcm_backend_stop(struct mcm_backend *backend);
+
+/* Tells the hooks what was closed since the last time. Without any lock. */
+void mcm_backend_tell_closed(struct mcm_backend *backend);
 
 /* Everything in *stats but the size. */
 void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *stats);

@@ -241,12 +241,29 @@ static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_un
     return true;
 }
 
+/* Counts how the items of a group ended. */
+static void count_items(const struct mcm_group *group)
+{
+    static const enum mcm_operation operations[] = {
+        [MCM_BATCH_GET] = MCM_OPERATION_GET,
+        [MCM_BATCH_SET] = MCM_OPERATION_STORE,
+        [MCM_BATCH_DELETE] = MCM_OPERATION_DELETE,
+    };
+    atomic_uint_least64_t *results =
+        group->backend->measures->results[operations[group->batch->kind]];
+    for (int i = 0; i < MCM_OUTCOME_COUNT; i++) {
+        if (group->ends[i] > 0)
+            atomic_fetch_add_explicit(&results[i], group->ends[i], memory_order_relaxed);
+    }
+}
+
 static void report(struct mcm_group *group, struct mcm_breaker_token token)
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
     mcm_backend_report(group->backend, token, group->outcome, mcm_outcome_count(group->outcome),
                        &moved);
+    mcm_watch_end(&group->watch, group->outcome, group->retried);
     mcm_client_report_transition(batch->client, group->server, &moved, group->outcome);
     batch->result.servers++;
     if (group->outcome == MCM_OK)
@@ -300,6 +317,9 @@ static void start_group(struct mcm_group *group, struct mcm_breaker_token *token
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
+    struct mcm_call_event event = {
+        .server = group->server, .kind = MCM_MEASURE_BATCH, .items = group->end - group->first};
+    mcm_watch_begin(&group->watch, group->backend, &event);
     enum mcm_outcome outcome = mcm_backend_admit(group->backend, token, &moved);
     mcm_client_report_transition(batch->client, group->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK && batch->giving_up)
@@ -327,6 +347,8 @@ static int run_groups(struct mcm_batch *batch)
     }
     while (drive(batch, polled, NS_NEVER))
         continue;
+    for (unsigned i = 0; i < batch->group_count; i++)
+        count_items(&batch->groups[i]);
     for (unsigned i = 0; i < servers; i++)
         report(&batch->groups[i], batch->tokens[i]);
     free(polled);

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "mcmeta/classic.h"
 #include "mcmeta/shared.h"
+#include "mcmeta/watch.h"
 
 void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
                                   const struct mcm_breaker_transition *moved,
@@ -161,14 +162,20 @@ static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backe
     struct mcm_client *client = route->client;
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
-    mcm_ns started = ns_now();
+    struct mcm_watch watch;
+    struct mcm_call_event event = {.server = result->server,
+                                   .kind = mcm_watch_kind(request->command),
+                                   .key = route->key,
+                                   .items = 1};
+    mcm_watch_begin(&watch, backend, &event);
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
     mcm_client_report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
         outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
                            route->deadline, result);
-    mcm_backend_report(backend, token, outcome, count_of(outcome, result->waited_ns, started),
-                       &moved);
+    mcm_backend_report(backend, token, outcome,
+                       count_of(outcome, result->waited_ns, watch.event.began), &moved);
+    mcm_watch_end(&watch, outcome, result->retried);
     mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
 }

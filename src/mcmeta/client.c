@@ -65,6 +65,8 @@ static int check_config(const struct mcm_client_config *config, char *error, siz
                           "the configuration does not start from MCM_CLIENT_CONFIG_DEFAULT");
     if ((unsigned)config->keys > MCM_KEYS_AUTO_BASE64)
         return mcm_refuse(error, error_size, "the rule for keys is unknown");
+    if (config->hooks != NULL && config->hooks->size != sizeof(*config->hooks))
+        return mcm_refuse(error, error_size, "the hooks have no size");
     if (config->connections_max == 0)
         return mcm_refuse(error, error_size, "connections_max must be at least 1");
     if (config->value_size_max > MCM_RESPONSE_VALUE_MAX)
@@ -111,6 +113,8 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
     }
     if (config->breaker != NULL)
         client->breaker = *config->breaker;
+    if (config->hooks != NULL)
+        client->hooks = *config->hooks;
     client->pool = pool_config(config);
     bool is_shared = config->mode == MCM_MODE_SHARED;
     client->parts.backend = (struct mcm_backend_config){
@@ -125,6 +129,7 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
         .password = client->password,
         .verify = config->verify || is_shared,
         .seed = config->seed,
+        .hooks = &client->hooks,
         .stop = &client->stop,
         .lane_count = is_shared ? config->lanes : 0,
         .lane_in_flight_max = config->lane_in_flight_max,
@@ -337,6 +342,19 @@ int mcm_client_stats(struct mcm_client *client, unsigned index, struct mcm_serve
     struct mcm_backend *backend = mcm_client_backend(client, index);
     if (backend != NULL)
         mcm_backend_stats(backend, stats);
+    mcm_client_leave(client, phase);
+    return backend != NULL ? 0 : -1;
+}
+
+int mcm_client_histogram(struct mcm_client *client, unsigned index, enum mcm_measure measure,
+                         struct mcm_histogram *histogram)
+{
+    if ((unsigned)measure >= MCM_MEASURE_COUNT || mcm_client_is_forked(client))
+        return -1;
+    unsigned phase = mcm_client_enter(client);
+    const struct mcm_backend *backend = mcm_client_backend(client, index);
+    if (backend != NULL)
+        mcm_measure_sum(backend->measures, measure, histogram);
     mcm_client_leave(client, phase);
     return backend != NULL ? 0 : -1;
 }

@@ -195,6 +195,7 @@ static void send_out(struct mcm_event_lane *lane)
     size_t size;
     const char *data;
     while (mcm_lane_commit(&lane->lane), data = mcm_lane_out(&lane->lane, &size), size > 0) {
+        atomic_fetch_add_explicit(&lane->backend->measures->sends, 1, memory_order_relaxed);
         ssize_t sent = send(lane->lease.link->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent > 0)
             mcm_lane_sent(&lane->lane, (size_t)sent);
@@ -225,6 +226,7 @@ void mcm_event_lane_flush(struct mcm_event_lane *lane, mcm_ns now)
 /* Receives once. False when there is nothing more, or no connection any more. */
 static bool receive(struct mcm_event_lane *lane, char *buffer, size_t size)
 {
+    atomic_fetch_add_explicit(&lane->backend->measures->receives, 1, memory_order_relaxed);
     ssize_t got = recv(lane->lease.link->fd, buffer, size, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return false;

@@ -35,6 +35,7 @@ static struct mcm_batch_item *item_at(const struct mcm_group *group, size_t posi
 
 static void finish_at(struct mcm_group *group, size_t position, enum mcm_outcome outcome)
 {
+    group->ends[outcome]++;
     mcm_batch_finish_item(group->batch, group->batch->order[position], outcome);
 }
 
@@ -239,6 +240,8 @@ static void fill_window(struct mcm_group *group)
     }
     if (quiet && group->next > begin)
         submit_barrier(group);
+    if (group->next > begin)
+        mcm_measure_add(group->backend->measures, MCM_MEASURE_DEPTH, group->in_flight);
 }
 
 /* Items that were not submitted end with `outcome`. */
@@ -259,6 +262,7 @@ static bool may_hold(const struct mcm_batch *batch)
 static void hold_rest(struct mcm_group *group, enum mcm_outcome outcome)
 {
     group->batch->held += group->end - group->next;
+    group->ends[outcome] += (uint32_t)(group->end - group->next);
     for (; group->next < group->end; group->next++) {
         struct mcm_batch_item *item = item_at(group, group->next);
         if (group->batch->round == 0)

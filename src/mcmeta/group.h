@@ -5,7 +5,7 @@
 
 #include <mcmeta/batch.h>
 
-#include "mcmeta/handle.h"
+#include "mcmeta/watch.h"
 
 enum mcm_batch_kind { MCM_BATCH_GET, MCM_BATCH_SET, MCM_BATCH_DELETE };
 
@@ -45,6 +45,8 @@ struct mcm_group {
     mcm_ns progress_at; /* when something happened last */
     enum mcm_outcome outcome;
     int sys_errno;
+    struct mcm_watch watch;
+    uint32_t ends[MCM_OUTCOME_COUNT]; /* items that ended so, or were held back for it */
 
     char *slots;
     struct mcm_group_slot *free_slots;

@@ -14,6 +14,7 @@ struct mcm_client {
     struct mcm_breaker_settings breaker;
     struct mcm_tls *tls;
     char *user, *password;
+    struct mcm_hooks hooks;
     enum mcm_failure_policy on_failure;
     unsigned failure_choices;
     uint32_t failure_ttl_max;

@@ -17,7 +17,7 @@
 #include "base/time.h"
 #include "mcmeta/deadlines.h"
 #include "mcmeta/event_lane.h"
-#include "mcmeta/handle.h"
+#include "mcmeta/watch.h"
 
 #define BUFFER_SIZE 65536
 #define EVENTS_MAX 64
@@ -31,6 +31,7 @@ struct loop_call {
     struct mcm_deadline deadline;
     struct mcm_event_lane *lane; /* NULL: free */
     struct mcm_breaker_token token;
+    struct mcm_watch watch;
     void *buffer;
     size_t buffer_size;
     unsigned server;
@@ -250,10 +251,13 @@ static void end_call(void *owner, struct mcm_lane_call *lane_call)
     mcm_loop_done_fn done = call->done;
     void *arg = call->arg;
     struct mcm_breaker_token token = call->token;
+    struct mcm_watch watch = call->watch;
+    watch.event.key = (struct mcm_slice){0}; /* its memory is given back */
     mcm_deadlines_remove(&loop->deadlines, &call->deadline);
     put_call(loop, call);
     loop->pending--;
     report(loop, result.server, token, result.outcome);
+    mcm_watch_end(&watch, result.outcome, result.retried);
     done(arg, &result);
 }
 
@@ -326,6 +330,11 @@ static enum mcm_outcome submit(struct mcm_loop *loop, struct mcm_loop_call *how,
     }
     call->token = token;
     call->server = server;
+    struct mcm_call_event event = {.server = server,
+                                   .kind = mcm_watch_kind(request->command),
+                                   .key = call->request.key,
+                                   .items = 1};
+    mcm_watch_begin(&call->watch, lane->backend, &event);
     call->lane = lane;
     call->buffer = buffer;
     call->buffer_size = buffer_size;
