@@ -24,6 +24,8 @@ static int init_parts(struct mcm_backend *backend, const struct mcm_backend_conf
     backend->name = strdup(config->name);
     backend->address_text = strdup(config->address);
     backend->measures = calloc(1, sizeof(*backend->measures));
+    if (config->missed_max > 0)
+        backend->missed = mcm_missed_new(config->missed_max);
     backend->links = calloc(backend->link_count, sizeof(*backend->links));
     backend->pool = mcm_pool_new(config->pool, rng_u64(&backend->rng));
     if (config->breaker != NULL)
@@ -31,8 +33,8 @@ static int init_parts(struct mcm_backend *backend, const struct mcm_backend_conf
     if (config->tls != NULL)
         backend->tls = mcm_tls_peer_new(config->tls, host);
     if (backend->name == NULL || backend->address_text == NULL || backend->links == NULL ||
-        backend->measures == NULL || backend->pool == NULL ||
-        (config->breaker != NULL && backend->breaker == NULL) ||
+        backend->measures == NULL || (config->missed_max > 0 && backend->missed == NULL) ||
+        backend->pool == NULL || (config->breaker != NULL && backend->breaker == NULL) ||
         (config->tls != NULL && backend->tls == NULL))
         return -1;
     for (unsigned i = 0; i < backend->link_count; i++)
@@ -132,6 +134,7 @@ void mcm_backend_deinit(struct mcm_backend *backend)
     mcm_auth_deinit(&backend->auth);
     free(backend->links);
     free(backend->measures);
+    mcm_missed_free(backend->missed);
     free(backend->address_text);
     free(backend->name);
     pthread_mutex_destroy(&backend->lock);
@@ -149,6 +152,7 @@ void mcm_backend_disown(struct mcm_backend *backend)
     mcm_auth_deinit(&backend->auth);
     free(backend->links);
     free(backend->measures);
+    mcm_missed_disown(backend->missed);
     free(backend->address_text);
     free(backend->name);
 }
@@ -183,6 +187,8 @@ void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token to
     };
     moved->cause = MCM_BREAKER_CAUSE_NONE;
     atomic_fetch_add_explicit(&backend->outcomes[outcome], 1, memory_order_relaxed);
+    if (outcome == MCM_E_REJECTED)
+        atomic_store(&backend->item_size_max, MCM_ITEM_SIZE_DOUBTED);
     if (backend->breaker == NULL || count == MCM_COUNT_NONE)
         return;
     pthread_mutex_lock(&backend->lock);
@@ -674,6 +680,8 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     copy_traffic(stats, &traffic);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
+    stats->deletes_pending = backend->missed != NULL ? mcm_missed_count(backend->missed) : 0;
+    stats->deletes_lost = backend->missed != NULL ? mcm_missed_lost(backend->missed) : 0;
     stats->failovers = counter(&backend->failovers);
     stats->failovers_refused = counter(&backend->failovers_refused);
     stats->has_breaker = backend->breaker != NULL;

@@ -15,6 +15,7 @@
 
 #include "base/rng.h"
 #include "mcmeta/measure.h"
+#include "mcmeta/missed.h"
 #include "mcmeta/pool.h"
 #include "mcmeta/socket.h"
 #include "mcmeta/traffic.h"
@@ -55,6 +56,7 @@ struct mcm_backend_config {
     uint64_t seed;
     const struct mcm_hooks *hooks; /* must outlive the backend */
     const atomic_int *stop;        /* an enum mcm_stop */
+    unsigned missed_max;           /* 0: missed writes are not remembered */
     unsigned lane_count;           /* 0: exclusive connections only */
     unsigned lane_in_flight_max;
 };
@@ -89,9 +91,11 @@ struct mcm_backend {
 
     const struct mcm_hooks *hooks;
     struct mcm_measures *measures;
+    struct mcm_missed *missed;  /* NULL: not kept */
     unsigned closed;            /* connections that the hooks were not told of yet; locked */
     struct mcm_traffic traffic; /* of exclusive connections */
     atomic_uint capabilities;   /* enum mcm_capability, and whether they are known */
+    atomic_uint_least64_t item_size_max; /* of its settings; or MCM_ITEM_SIZE_... */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
     atomic_uint_least64_t failovers, failovers_refused;
@@ -99,6 +103,10 @@ struct mcm_backend {
 };
 
 #define MCM_CAPABILITIES_KNOWN (1u << 31)
+
+#define MCM_ITEM_SIZE_UNKNOWN 0 /* not asked for yet */
+#define MCM_ITEM_SIZE_DOUBTED 1 /* the server refused a value that should fit */
+#define MCM_ITEM_SIZE_DEFAULT (1024 * 1024)
 
 /* A connection in the hands of a call. */
 struct mcm_lease {

@@ -77,6 +77,21 @@ static void find_server(struct mcm_batch *batch, struct mcm_batch_item *item)
         item->server = (unsigned)index;
 }
 
+/* What the server must be asked, or told, before it is sent the item. */
+static void prepare_item(struct mcm_batch *batch, struct mcm_batch_item *item)
+{
+    enum mcm_outcome outcome =
+        mcm_client_settle(batch->client, batch->topology, item->server, item->key, batch->deadline);
+    /* When it is down the item will find out itself. */
+    if (outcome != MCM_OK && !mcm_outcome_is_down(outcome))
+        item->outcome = outcome;
+    else if (batch->kind == MCM_BATCH_SET && batch->client->asks_value_limit &&
+             item->value.size > mcm_client_value_limit(batch->client, batch->topology, item->server,
+                                                       item->key, item->value.size,
+                                                       batch->deadline))
+        item->outcome = MCM_E_TOO_BIG;
+}
+
 /* Every item gets its server, or the outcome with which it is refused. */
 static void check_items(struct mcm_batch *batch)
 {
@@ -89,6 +104,8 @@ static void check_items(struct mcm_batch *batch)
         item->outcome = check_item(batch, item);
         if (item->outcome == MCM_OUTCOME_COUNT)
             find_server(batch, item);
+        if (item->outcome == MCM_OUTCOME_COUNT)
+            prepare_item(batch, item);
         if (batch->kind == MCM_BATCH_GET)
             item->value = (struct mcm_slice){0};
     }
@@ -445,8 +462,10 @@ static void run_batch(struct mcm_batch *batch)
     }
     unsigned phase = mcm_client_enter(batch->client);
     batch->topology = atomic_load(&batch->client->topology);
-    check_items(batch);
-    if (atomic_load(&batch->client->closing))
+    bool is_closing = atomic_load(&batch->client->closing);
+    if (!is_closing)
+        check_items(batch);
+    if (is_closing)
         refuse_pending(batch, MCM_E_SHUTDOWN);
     else if ((dedupes(batch) && mcm_batch_find_twins(batch) != 0) || run_rounds(batch) != 0)
         refuse_pending(batch, MCM_E_NO_MEMORY);

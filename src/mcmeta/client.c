@@ -131,6 +131,7 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
         .seed = config->seed,
         .hooks = &client->hooks,
         .stop = &client->stop,
+        .missed_max = config->failure_deletes_max,
         .lane_count = is_shared ? config->lanes : 0,
         .lane_in_flight_max = config->lane_in_flight_max,
     };
@@ -184,7 +185,9 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
         mcm_refuse(error, error_size, "out of memory");
         return NULL;
     }
-    client->value_size_max = config->value_size_max;
+    client->asks_value_limit = config->value_size_max == 0;
+    client->value_size_max =
+        config->value_size_max > 0 ? config->value_size_max : MCM_RESPONSE_VALUE_MAX;
     client->idle_check = config->idle_check;
     client->keys = config->keys;
     client->allow_flush = config->allow_flush;
