@@ -202,6 +202,7 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
     client->failure_choices = config->failure_choices;
     client->failure_ttl_max = config->failure_ttl_max;
     mcm_rate_init(&client->failure_rate, config->failure_rate_max);
+    mcm_scratch_init(&client->scratch);
     pthread_mutex_init(&client->change_lock, NULL);
     pthread_mutex_init(&client->retired_lock, NULL);
     if (make_parts(client, config, error, error_size) != 0 ||
@@ -239,6 +240,7 @@ static void stop_calls(struct mcm_client *client, enum mcm_stop stop)
 static void free_shell(struct mcm_client *client)
 {
     munmap((void *)(uintptr_t)client->ours, 1);
+    mcm_scratch_deinit(&client->scratch);
     mcm_tls_free(client->tls);
     free(client->user);
     if (client->password != NULL)

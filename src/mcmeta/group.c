@@ -6,7 +6,6 @@
  */
 #include "mcmeta/group.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -60,17 +59,16 @@ static int make_slots(struct mcm_group *group)
     size_t count = items < options->in_flight_max ? items + 1 : options->in_flight_max + 1;
     if (uses_lines(group) && count > LINES_IN_FLIGHT_MAX)
         count = LINES_IN_FLIGHT_MAX;
-    group->slots = malloc(count * size);
-    if (group->slots == NULL)
-        return -1;
-    group->slot_count = (unsigned)count;
     group->free_slots = NULL;
-    for (size_t i = count; i-- > 0;) {
-        struct mcm_group_slot *slot = (struct mcm_group_slot *)(group->slots + i * size);
+    for (size_t i = 0; i < count; i++) {
+        struct mcm_group_slot *slot = mcm_arena_take(group->batch->scratch, size);
+        if (slot == NULL)
+            return -1;
         slot->group = group;
         slot->next_free = group->free_slots;
         group->free_slots = slot;
     }
+    group->slot_count = (unsigned)count;
     return 0;
 }
 
@@ -417,13 +415,15 @@ static void collect(struct mcm_group *group)
         give_back(group);
 }
 
-void mcm_group_pump(struct mcm_group *group, bool readable)
+void mcm_group_pump(struct mcm_group *group, enum mcm_pump how)
 {
     bool more = true;
-    if (readable)
-        group->progress_at = ns_now();
     while (more) {
-        group->writes = mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, readable);
+        struct mcm_pumped pumped =
+            mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, how);
+        group->writes = pumped.writes;
+        if (pumped.received)
+            group->progress_at = ns_now();
         collect(group);
         if (!group->active)
             return;
@@ -432,7 +432,7 @@ void mcm_group_pump(struct mcm_group *group, bool readable)
             drop_rest(group, MCM_E_CANCELLED);
         fill_window(group);
         more = group->next > before;
-        readable = false;
+        how = MCM_PUMP_SEND;
     }
 }
 
@@ -447,7 +447,7 @@ bool mcm_group_connect(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_OK;
     memset(&group->lease, 0, sizeof(group->lease));
-    if (group->slots == NULL && make_slots(group) != 0)
+    if (group->slot_count == 0 && make_slots(group) != 0)
         outcome = MCM_E_NO_MEMORY;
     if (outcome == MCM_OK)
         outcome = mcm_backend_acquire(group->backend, &group->lease, idle_ns, deadline);
@@ -466,7 +466,7 @@ bool mcm_group_try_connect(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadl
 
 void mcm_group_begin(struct mcm_group *group)
 {
-    if (group->slots == NULL && make_slots(group) != 0) {
+    if (group->slot_count == 0 && make_slots(group) != 0) {
         give_back(group);
         mcm_group_refuse(group, MCM_E_NO_MEMORY);
         return;
@@ -474,5 +474,5 @@ void mcm_group_begin(struct mcm_group *group)
     group->active = true;
     group->was_used = group->lease.link->used;
     group->progress_at = ns_now();
-    mcm_group_pump(group, false);
+    mcm_group_pump(group, MCM_PUMP_SEND);
 }

@@ -4,6 +4,7 @@
 #define MCMETA_HANDLE_H
 
 #include "mcmeta/failover.h"
+#include "mcmeta/scratch.h"
 #include "mcmeta/topology.h"
 
 struct mcm_client {
@@ -32,6 +33,7 @@ struct mcm_client {
     size_t lane_fetch_max;
     mcm_ns health_timeout;
     mcm_ns maintenance_period; /* the longest time between two rounds */
+    struct mcm_scratch scratch;
     mcm_breaker_event_fn on_breaker;
     void *on_breaker_arg;
 
