@@ -371,9 +371,8 @@ static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
     }
 }
 
-/* A socket for the slot, known to those who may have to shut it down. */
-static int open_link(struct mcm_backend *backend, struct mcm_link *link,
-                     const struct mcm_address *address, unsigned index)
+int mcm_backend_open_link(struct mcm_backend *backend, struct mcm_link *link,
+                          const struct mcm_address *address, unsigned index)
 {
     pthread_mutex_lock(&backend->lock);
     locked_close(link);
@@ -410,7 +409,7 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
     struct mcm_address address;
     mcm_backend_address(backend, lease->link, &address);
     for (unsigned i = 0; i < address.count && !is_stopped(backend, lease); i++) {
-        int fd = open_link(backend, lease->link, &address, i);
+        int fd = mcm_backend_open_link(backend, lease->link, &address, i);
         if (fd < 0) {
             lease->sys_errno = errno;
             return MCM_E_SYSTEM;
@@ -437,10 +436,9 @@ static enum mcm_pool_dial_result dial_result(enum mcm_outcome outcome)
                                                            : MCM_POOL_DIAL_ABANDONED;
 }
 
-static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
+enum mcm_outcome mcm_backend_end_dial(struct mcm_backend *backend, struct mcm_lease *lease,
+                                      enum mcm_outcome outcome)
 {
-    ns_t attempt_deadline = ns_min(deadline, ns_add(ns_now(), backend->connect_timeout));
-    enum mcm_outcome outcome = connect_link(backend, lease, attempt_deadline);
     pthread_mutex_lock(&backend->lock);
     struct mcm_link *link = lease->link;
     if (link->stopped)
@@ -461,6 +459,12 @@ static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *leas
     locked_rouse(backend);
     pthread_mutex_unlock(&backend->lock);
     return outcome;
+}
+
+static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
+{
+    ns_t attempt_deadline = ns_min(deadline, ns_add(ns_now(), backend->connect_timeout));
+    return mcm_backend_end_dial(backend, lease, connect_link(backend, lease, attempt_deadline));
 }
 
 static void give_back(struct mcm_backend *backend, struct mcm_lease *lease, enum mcm_pool_fate fate)
@@ -627,7 +631,7 @@ static void copy_pool_stats(struct mcm_server_stats *stats, const struct mcm_poo
     stats->waits = pool->waits;
     stats->wait_ns = (uint64_t)pool->wait_ns;
     stats->stale = pool->destroyed[MCM_POOL_STALE];
-    stats->health_checks = pool->checks;
+    stats->health_checks = pool->checks; /* of connections in the pool */
     stats->destroyed = 0;
     for (int i = 0; i < MCM_POOL_REASON_COUNT; i++)
         stats->destroyed += pool->destroyed[i];
@@ -658,6 +662,7 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     pthread_mutex_unlock(&backend->lock);
     copy_pool_stats(stats, &pool);
     copy_traffic(stats, &traffic);
+    stats->health_checks += counter(&backend->lane_checks);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
     stats->failovers = counter(&backend->failovers);

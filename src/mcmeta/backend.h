@@ -94,6 +94,7 @@ struct mcm_backend {
     atomic_uint_least64_t retries;
     atomic_uint_least64_t failovers, failovers_refused;
     atomic_uint_least64_t health_failures;
+    atomic_uint_least64_t lane_checks; /* health checks of a loop */
 };
 
 #define MCM_CAPABILITIES_KNOWN (1u << 31)
@@ -166,6 +167,16 @@ void mcm_backend_resolve(struct mcm_backend *backend, mcm_ns *next);
 /* What a new connection is to be made to; notes in the link that it was asked now. */
 void mcm_backend_address(struct mcm_backend *backend, struct mcm_link *link,
                          struct mcm_address *address);
+
+/* A new socket for the link, not connected, and known to those who may have to shut it down; -1
+ * with errno. What the link had before is closed. */
+int mcm_backend_open_link(struct mcm_backend *backend, struct mcm_link *link,
+                          const struct mcm_address *address, unsigned index);
+
+/* Ends the dial of a slot: the link is connected when `outcome` is MCM_OK, else it is closed here.
+ * Returns what became of it, which may be that the client was told to stop. */
+enum mcm_outcome mcm_backend_end_dial(struct mcm_backend *backend, struct mcm_lease *lease,
+                                      enum mcm_outcome outcome);
 
 /* Whether a connection in use should be replaced as soon as nobody needs it: it reached its
  * lifetime, or the server moved. Needs no lock. */

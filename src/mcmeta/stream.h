@@ -68,6 +68,18 @@ struct mcm_auth {
 int mcm_auth_init(struct mcm_auth *auth, const char *user, const char *password);
 void mcm_auth_deinit(struct mcm_auth *auth);
 
+/* A login under way. Zero it first. */
+struct mcm_login {
+    size_t sent;
+    size_t used;
+    char answer[256];
+};
+
+/* Goes on as far as it can without waiting: MCM_OUTCOME_COUNT to be called again when the socket is
+ * writable (*writes) or else readable; MCM_OK, MCM_E_AUTH or MCM_E_CONNECT when it is over. */
+enum mcm_outcome mcm_auth_step(const struct mcm_auth *auth, struct mcm_login *login,
+                               struct mcm_stream *stream, int fd, bool *writes, int *sys_errno);
+
 /*
  * Logs in before anything else is sent; `stream` is NULL on a plain socket. MCM_OK, MCM_E_AUTH,
  * MCM_E_CONNECT_TIMEOUT, MCM_E_CANCELLED or MCM_E_CONNECT.
