@@ -341,7 +341,9 @@ struct mcm_server_stats {
     uint64_t wait_ns;  /* time they waited, together */
     uint64_t stale;    /* kept connections found dead before use */
     uint64_t health_checks, health_failures;
-    uint64_t retries;                      /* requests sent a second time */
+    uint64_t tls_handshakes; /* secure connections made */
+    uint64_t tls_resumed;    /* of them, those that went on with the session of an earlier one */
+    uint64_t retries;        /* requests sent a second time */
     uint64_t failovers, failovers_refused; /* requests tried elsewhere since it was down, and those
                                               beyond failure_rate_max; an item of a batch is one */
 

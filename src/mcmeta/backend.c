@@ -663,6 +663,9 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     copy_pool_stats(stats, &pool);
     copy_traffic(stats, &traffic);
     stats->health_checks += counter(&backend->lane_checks);
+    stats->tls_handshakes = stats->tls_resumed = 0;
+    if (backend->tls != NULL)
+        mcm_tls_peer_counts(backend->tls, &stats->tls_handshakes, &stats->tls_resumed);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
     stats->failovers = counter(&backend->failovers);

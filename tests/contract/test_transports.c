@@ -147,6 +147,11 @@ static void a_server_must_prove_its_name(void **state)
         assert_outcome(get_once(&config, GENEROUS), cases[i].outcome);
     }
     memcached_kill(&memcached);
+    start_tls(&memcached, "expired", "");
+    server.address = memcached.address;
+    config.tls = &cases[0].tls;
+    assert_outcome(get_once(&config, GENEROUS), MCM_E_TLS);
+    memcached_kill(&memcached);
 }
 
 static void a_client_proves_its_name_when_asked(void **state)
