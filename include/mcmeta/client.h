@@ -155,8 +155,11 @@ struct mcm_client_config {
 
     mcm_ns connect_timeout; /* per attempt, within the deadline of the call; 0 = deadline only */
     mcm_ns unacked_max;     /* TCP gives up when sent data stays unconfirmed; 0 = the system's */
-    mcm_ns resolve_period;  /* host names are resolved again this often by the maintenance, and soon
-                               after a failed connect; 0 = never. All found addresses are tried */
+    /* Host names are looked up again this often, and soon after a failed connect; 0 = never. A
+     * thread made for the purpose does it, so neither a call nor the end of the client waits for a
+     * resolver. All found addresses are tried. When a name comes to mean none of the addresses it
+     * meant before, connections are replaced after their present use. */
+    mcm_ns resolve_period;
     const struct mcm_tls_config *tls; /* NULL = plain; copied */
     const char *user, *password;      /* of servers that want them (memcached -Y), or NULL */
     /* Larger values are not sent, since a server that refuses one drops the old item too. 0 = what
@@ -349,9 +352,11 @@ struct mcm_server_stats {
     uint64_t wait_ns;  /* time they waited, together */
     uint64_t stale;    /* kept connections found dead before use */
     uint64_t health_checks, health_failures;
-    uint64_t retries;                      /* requests sent a second time */
-    uint64_t deletes_pending;              /* keys to be deleted from it when it returns */
-    uint64_t deletes_lost;                 /* writes that failure_deletes_max had no room for */
+    uint64_t tls_handshakes;  /* secure connections made */
+    uint64_t tls_resumed;     /* of them, those that went on with the session of an earlier one */
+    uint64_t retries;         /* requests sent a second time */
+    uint64_t deletes_pending; /* keys to be deleted from it when it returns */
+    uint64_t deletes_lost;    /* writes that failure_deletes_max had no room for */
     uint64_t failovers, failovers_refused; /* requests tried elsewhere since it was down, and those
                                               beyond failure_rate_max; an item of a batch is one */
 

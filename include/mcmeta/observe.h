@@ -79,8 +79,8 @@ struct mcm_call_event {
     unsigned server;         /* index */
     const char *server_name; /* valid during the callback */
     enum mcm_measure kind;   /* an operation, or MCM_MEASURE_BATCH */
-    struct mcm_slice key;    /* valid during the callback; empty for a batch, for calls on a server,
-                                and at the end of a call of a loop */
+    struct mcm_slice key;    /* valid during the callback; empty for a batch and for calls on a
+                                server */
     size_t items;            /* of a batch; 1 for a call */
     mcm_ns began;
 

@@ -17,6 +17,9 @@
 /* A name is not looked up again sooner than this after the last time. */
 #define RESOLVE_PAUSE NS_PER_SEC
 
+/* Maintenance looks so often whether a lookup has ended. */
+#define LOOKUP_LOOK (100 * NS_PER_MS)
+
 static int init_parts(struct mcm_backend *backend, const struct mcm_backend_config *config)
 {
     char host[MCM_HOST_SIZE];
@@ -129,6 +132,7 @@ void mcm_backend_deinit(struct mcm_backend *backend)
         mcm_backend_tell_closed(backend);
         mcm_pool_free(backend->pool);
     }
+    mcm_lookup_free(backend->lookup);
     mcm_breaker_free(backend->breaker);
     mcm_tls_peer_free(backend->tls);
     mcm_auth_deinit(&backend->auth);
@@ -312,6 +316,80 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
     return waiter.verdict;
 }
 
+static ns_t locked_resolve_due(const struct mcm_backend *backend)
+{
+    if (backend->resolve_period <= 0)
+        return NS_NEVER;
+    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
+                                        : backend->resolve_period;
+    return ns_add(backend->resolved_at, wait);
+}
+
+static bool have_common_address(const struct mcm_address *a, const struct mcm_address *b)
+{
+    for (unsigned i = 0; i < a->count; i++) {
+        for (unsigned k = 0; k < b->count; k++) {
+            if (a->sizes[i] == b->sizes[k] &&
+                memcmp(&a->sockets[i], &b->sockets[k], a->sizes[i]) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A resolver that fails now is no reason to forget what it said before. */
+static void locked_take_address(struct mcm_backend *backend, const struct mcm_address *fresh)
+{
+    if (fresh->count == 0)
+        return;
+    if (backend->address.count > 0 && !have_common_address(fresh, &backend->address)) {
+        mcm_pool_reset(backend->pool);
+        atomic_store(&backend->moved_at, ns_now());
+    }
+    backend->address = *fresh;
+}
+
+/* Takes what a lookup has found, and starts the next one when it is due. */
+static void locked_resolve(struct mcm_backend *backend)
+{
+    if (backend->resolve_period <= 0)
+        return;
+    const struct mcm_address *fresh =
+        backend->lookup != NULL ? mcm_lookup_result(backend->lookup) : NULL;
+    if (fresh != NULL) {
+        locked_take_address(backend, fresh);
+        mcm_lookup_free(backend->lookup);
+        backend->lookup = NULL;
+        backend->resolved_at = ns_now();
+    }
+    if (backend->lookup != NULL || ns_now() < locked_resolve_due(backend))
+        return;
+    backend->connect_failed = false;
+    backend->lookup = mcm_lookup_start(backend->address_text);
+    backend->resolved_at = ns_now(); /* without a lookup: the next attempt comes a period later */
+}
+
+void mcm_backend_resolve(struct mcm_backend *backend, mcm_ns *next)
+{
+    if (backend->resolve_period <= 0)
+        return;
+    pthread_mutex_lock(&backend->lock);
+    locked_resolve(backend);
+    *next = ns_min(*next, backend->lookup != NULL ? ns_add(ns_now(), LOOKUP_LOOK)
+                                                  : locked_resolve_due(backend));
+    pthread_mutex_unlock(&backend->lock);
+}
+
+void mcm_backend_address(struct mcm_backend *backend, struct mcm_link *link,
+                         struct mcm_address *address)
+{
+    pthread_mutex_lock(&backend->lock);
+    locked_resolve(backend);
+    *address = backend->address;
+    link->moved_at = atomic_load(&backend->moved_at);
+    pthread_mutex_unlock(&backend->lock);
+}
+
 static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
 {
     switch (verdict) {
@@ -322,9 +400,8 @@ static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
     }
 }
 
-/* A socket for the slot, known to those who may have to shut it down. */
-static int open_link(struct mcm_backend *backend, struct mcm_link *link,
-                     const struct mcm_address *address, unsigned index)
+int mcm_backend_open_link(struct mcm_backend *backend, struct mcm_link *link,
+                          const struct mcm_address *address, unsigned index)
 {
     pthread_mutex_lock(&backend->lock);
     locked_close(link);
@@ -358,11 +435,10 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
                                      mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_E_RESOLVE;
-    pthread_mutex_lock(&backend->lock);
-    struct mcm_address address = backend->address;
-    pthread_mutex_unlock(&backend->lock);
+    struct mcm_address address;
+    mcm_backend_address(backend, lease->link, &address);
     for (unsigned i = 0; i < address.count && !is_stopped(backend, lease); i++) {
-        int fd = open_link(backend, lease->link, &address, i);
+        int fd = mcm_backend_open_link(backend, lease->link, &address, i);
         if (fd < 0) {
             lease->sys_errno = errno;
             return MCM_E_SYSTEM;
@@ -403,11 +479,9 @@ static void tell_connect(struct mcm_backend *backend, const struct mcm_lease *le
         backend->hooks->on_connect(backend->hooks->arg, &event);
 }
 
-static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
+enum mcm_outcome mcm_backend_end_dial(struct mcm_backend *backend, struct mcm_lease *lease,
+                                      mcm_ns began, enum mcm_outcome outcome)
 {
-    ns_t began = ns_now();
-    ns_t attempt_deadline = ns_min(deadline, ns_add(began, backend->connect_timeout));
-    enum mcm_outcome outcome = connect_link(backend, lease, attempt_deadline);
     pthread_mutex_lock(&backend->lock);
     struct mcm_link *link = lease->link;
     if (link->stopped)
@@ -438,6 +512,14 @@ static void harvest_calls(struct mcm_backend *backend, struct mcm_link *link)
     atomic_fetch_add_explicit(&measures->sends, link->conn.sends, memory_order_relaxed);
     atomic_fetch_add_explicit(&measures->receives, link->conn.receives, memory_order_relaxed);
     link->conn.sends = link->conn.receives = 0;
+}
+
+static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
+{
+    ns_t began = ns_now();
+    ns_t attempt_deadline = ns_min(deadline, ns_add(began, backend->connect_timeout));
+    return mcm_backend_end_dial(backend, lease, began,
+                                connect_link(backend, lease, attempt_deadline));
 }
 
 static void give_back(struct mcm_backend *backend, struct mcm_lease *lease, enum mcm_pool_fate fate)
@@ -572,33 +654,6 @@ bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *n
     return false;
 }
 
-static bool locked_is_resolve_due(const struct mcm_backend *backend, ns_t now)
-{
-    if (backend->resolve_period <= 0)
-        return false;
-    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
-                                        : backend->resolve_period;
-    return now >= ns_add(backend->resolved_at, wait);
-}
-
-void mcm_backend_resolve(struct mcm_backend *backend)
-{
-    pthread_mutex_lock(&backend->lock);
-    bool is_due = locked_is_resolve_due(backend, ns_now());
-    backend->connect_failed = backend->connect_failed && !is_due;
-    pthread_mutex_unlock(&backend->lock);
-    if (!is_due)
-        return;
-    struct mcm_address fresh;
-    mcm_address_resolve(&fresh, backend->address_text);
-    backend->resolved_at = ns_now();
-    pthread_mutex_lock(&backend->lock);
-    /* A resolver that fails now is no reason to forget what it said before. */
-    if (fresh.count > 0)
-        backend->address = fresh;
-    pthread_mutex_unlock(&backend->lock);
-}
-
 void mcm_backend_stop(struct mcm_backend *backend)
 {
     mcm_shared_stop(backend);
@@ -637,7 +692,7 @@ static void copy_pool_stats(struct mcm_server_stats *stats, const struct mcm_poo
     stats->waits = pool->waits;
     stats->wait_ns = (uint64_t)pool->wait_ns;
     stats->stale = pool->destroyed[MCM_POOL_STALE];
-    stats->health_checks = pool->checks;
+    stats->health_checks = pool->checks; /* of connections in the pool */
     stats->destroyed = 0;
     for (int i = 0; i < MCM_POOL_REASON_COUNT; i++)
         stats->destroyed += pool->destroyed[i];
@@ -678,6 +733,10 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     pthread_mutex_unlock(&backend->lock);
     copy_pool_stats(stats, &pool);
     copy_traffic(stats, &traffic);
+    stats->health_checks += counter(&backend->lane_checks);
+    stats->tls_handshakes = stats->tls_resumed = 0;
+    if (backend->tls != NULL)
+        mcm_tls_peer_counts(backend->tls, &stats->tls_handshakes, &stats->tls_resumed);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
     stats->deletes_pending = backend->missed != NULL ? mcm_missed_count(backend->missed) : 0;

@@ -301,7 +301,7 @@ static void report(struct mcm_group *group, struct mcm_breaker_token token)
     struct mcm_breaker_transition moved;
     mcm_backend_report(group->backend, token, group->outcome, mcm_outcome_count(group->outcome),
                        &moved);
-    mcm_watch_end(&group->watch, group->outcome, group->retried);
+    mcm_trace_end(&group->trace, group->outcome, group->retried);
     mcm_client_report_transition(batch->client, group->server, &moved, group->outcome);
     batch->result.servers++;
     if (group->outcome == MCM_OK)
@@ -357,7 +357,7 @@ static void start_group(struct mcm_group *group, struct mcm_breaker_token *token
     struct mcm_breaker_transition moved;
     struct mcm_call_event event = {
         .server = group->server, .kind = MCM_MEASURE_BATCH, .items = group->end - group->first};
-    mcm_watch_begin(&group->watch, group->backend, &event);
+    mcm_trace_begin(&group->trace, group->backend, &event);
     enum mcm_outcome outcome = mcm_backend_admit(group->backend, token, &moved);
     mcm_client_report_transition(batch->client, group->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK && batch->giving_up)

@@ -15,7 +15,7 @@
 #include "base/time.h"
 #include "mcmeta/classic.h"
 #include "mcmeta/shared.h"
-#include "mcmeta/watch.h"
+#include "mcmeta/trace.h"
 
 void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
                                   const struct mcm_breaker_transition *moved,
@@ -163,20 +163,20 @@ static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backe
     struct mcm_client *client = route->client;
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
-    struct mcm_watch watch;
+    struct mcm_trace trace;
     struct mcm_call_event event = {.server = result->server,
-                                   .kind = mcm_watch_kind(request->command),
+                                   .kind = mcm_trace_kind(request->command),
                                    .key = route->key,
                                    .items = 1};
-    mcm_watch_begin(&watch, backend, &event);
+    mcm_trace_begin(&trace, backend, &event);
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
     mcm_client_report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
         outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
                            route->deadline, result);
     mcm_backend_report(backend, token, outcome,
-                       count_of(outcome, result->waited_ns, watch.event.began), &moved);
-    mcm_watch_end(&watch, outcome, result->retried);
+                       count_of(outcome, result->waited_ns, trace.event.began), &moved);
+    mcm_trace_end(&trace, outcome, result->retried);
     mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
 }

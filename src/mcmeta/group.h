@@ -5,7 +5,7 @@
 
 #include <mcmeta/batch.h>
 
-#include "mcmeta/watch.h"
+#include "mcmeta/trace.h"
 
 enum mcm_batch_kind { MCM_BATCH_GET, MCM_BATCH_SET, MCM_BATCH_DELETE };
 
@@ -46,7 +46,7 @@ struct mcm_group {
     mcm_ns progress_at; /* when something happened last */
     enum mcm_outcome outcome;
     int sys_errno;
-    struct mcm_watch watch;
+    struct mcm_trace trace;
     uint32_t ends[MCM_OUTCOME_COUNT]; /* items that ended so, or were held back for it */
 
     struct mcm_group_slot *free_slots;

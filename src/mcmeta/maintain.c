@@ -34,11 +34,11 @@ static void settle_server(struct mcm_client *client, const struct mcm_topology *
     }
 }
 
-static void resolve_names(const struct mcm_topology *topology)
+static void resolve_names(const struct mcm_topology *topology, mcm_ns *next)
 {
     for (unsigned i = 0; topology != NULL && i < topology->count; i++) {
         mcm_shared_maintain(topology->backends[i]);
-        mcm_backend_resolve(topology->backends[i]);
+        mcm_backend_resolve(topology->backends[i], next);
     }
 }
 
@@ -49,8 +49,8 @@ mcm_ns mcm_client_maintain(struct mcm_client *client)
         return next;
     unsigned phase = mcm_client_enter(client);
     const struct mcm_topology *topology = atomic_load(&client->topology);
-    resolve_names(topology);
-    resolve_names(client->gutter);
+    resolve_names(topology, &next);
+    resolve_names(client->gutter, &next);
     for (unsigned i = 0; i < topology->count; i++)
         settle_server(client, topology, i);
     bool busy;
