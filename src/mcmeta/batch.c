@@ -76,6 +76,21 @@ static void find_server(struct mcm_batch *batch, struct mcm_batch_item *item)
         item->server = (unsigned)index;
 }
 
+/* What the server must be asked, or told, before it is sent the item. */
+static void prepare_item(struct mcm_batch *batch, struct mcm_batch_item *item)
+{
+    enum mcm_outcome outcome =
+        mcm_client_settle(batch->client, batch->topology, item->server, item->key, batch->deadline);
+    /* When it is down the item will find out itself. */
+    if (outcome != MCM_OK && !mcm_outcome_is_down(outcome))
+        item->outcome = outcome;
+    else if (batch->kind == MCM_BATCH_SET && batch->client->asks_value_limit &&
+             item->value.size > mcm_client_value_limit(batch->client, batch->topology, item->server,
+                                                       item->key, item->value.size,
+                                                       batch->deadline))
+        item->outcome = MCM_E_TOO_BIG;
+}
+
 /* Every item gets its server, or the outcome with which it is refused. */
 static void check_items(struct mcm_batch *batch)
 {
@@ -88,6 +103,8 @@ static void check_items(struct mcm_batch *batch)
         item->outcome = check_item(batch, item);
         if (item->outcome == MCM_OUTCOME_COUNT)
             find_server(batch, item);
+        if (item->outcome == MCM_OUTCOME_COUNT)
+            prepare_item(batch, item);
         if (batch->kind == MCM_BATCH_GET)
             item->value = (struct mcm_slice){0};
     }
@@ -96,17 +113,6 @@ static void check_items(struct mcm_batch *batch)
         if (batch->items[i].outcome != MCM_OUTCOME_COUNT)
             mcm_batch_finish_item(batch, i, batch->items[i].outcome);
     }
-}
-
-void *mcm_batch_take(struct mcm_batch *batch, size_t count, size_t size)
-{
-    size_t total;
-    if (__builtin_mul_overflow(count, size, &total))
-        return NULL;
-    void *memory = mcm_arena_take(batch->scratch, total);
-    if (memory != NULL)
-        memset(memory, 0, total);
-    return memory;
 }
 
 static bool is_to_send(const struct mcm_batch *batch, size_t index)
@@ -144,17 +150,28 @@ static unsigned connections_per_server(const struct mcm_batch *batch)
     return wanted > 0 ? wanted : 1;
 }
 
+/* Memory until the end of the batch, or NULL. */
+static void *take_zeroed(struct mcm_batch *batch, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    void *memory = mcm_arena_take(batch->scratch, total);
+    if (memory != NULL)
+        memset(memory, 0, total);
+    return memory;
+}
+
 /* Sorts the indexes of pending items by server and makes a group of each run. */
 static int make_groups(struct mcm_batch *batch)
 {
     unsigned servers = server_count(batch);
-    size_t groups = (size_t)(servers < batch->count ? servers : batch->count) + 1;
-    size_t *ends = mcm_batch_take(batch, servers + 1, sizeof(*ends));
-    batch->order = mcm_batch_take(batch, batch->count, sizeof(*batch->order));
+    size_t groups = servers < batch->count ? servers : batch->count;
+    size_t *ends = take_zeroed(batch, servers + 1, sizeof(*ends));
+    batch->order = take_zeroed(batch, batch->count, sizeof(*batch->order));
     batch->groups =
-        mcm_batch_take(batch, groups * connections_per_server(batch), sizeof(*batch->groups));
-    batch->tokens =
-        mcm_batch_take(batch, groups * connections_per_server(batch), sizeof(*batch->tokens));
+        take_zeroed(batch, groups * connections_per_server(batch), sizeof(*batch->groups));
+    batch->tokens = take_zeroed(batch, groups, sizeof(*batch->tokens));
     if (ends == NULL || batch->order == NULL || batch->groups == NULL || batch->tokens == NULL)
         return -1;
     for (size_t i = 0; i < batch->count; i++)
@@ -262,12 +279,29 @@ static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_un
     return true;
 }
 
+/* Counts how the items of a group ended. */
+static void count_items(const struct mcm_group *group)
+{
+    static const enum mcm_operation operations[] = {
+        [MCM_BATCH_GET] = MCM_OPERATION_GET,
+        [MCM_BATCH_SET] = MCM_OPERATION_STORE,
+        [MCM_BATCH_DELETE] = MCM_OPERATION_DELETE,
+    };
+    atomic_uint_least64_t *results =
+        group->backend->measures->results[operations[group->batch->kind]];
+    for (int i = 0; i < MCM_OUTCOME_COUNT; i++) {
+        if (group->ends[i] > 0)
+            atomic_fetch_add_explicit(&results[i], group->ends[i], memory_order_relaxed);
+    }
+}
+
 static void report(struct mcm_group *group, struct mcm_breaker_token token)
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
     mcm_backend_report(group->backend, token, group->outcome, mcm_outcome_count(group->outcome),
                        &moved);
+    mcm_trace_end(&group->trace, group->outcome, group->retried);
     mcm_client_report_transition(batch->client, group->server, &moved, group->outcome);
     batch->result.servers++;
     if (group->outcome == MCM_OK)
@@ -321,6 +355,9 @@ static void start_group(struct mcm_group *group, struct mcm_breaker_token *token
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
+    struct mcm_call_event event = {
+        .server = group->server, .kind = MCM_MEASURE_BATCH, .items = group->end - group->first};
+    mcm_trace_begin(&group->trace, group->backend, &event);
     enum mcm_outcome outcome = mcm_backend_admit(group->backend, token, &moved);
     mcm_client_report_transition(batch->client, group->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK && batch->giving_up)
@@ -339,7 +376,7 @@ static int run_groups(struct mcm_batch *batch)
 {
     unsigned servers = batch->group_count; /* their parts come behind */
     struct pollfd *polled =
-        mcm_batch_take(batch, (size_t)servers * connections_per_server(batch) + 1, sizeof(*polled));
+        take_zeroed(batch, (size_t)servers * connections_per_server(batch) + 1, sizeof(*polled));
     if (polled == NULL)
         return -1;
     for (unsigned i = 0; i < servers; i++) {
@@ -349,6 +386,8 @@ static int run_groups(struct mcm_batch *batch)
     }
     while (drive(batch, polled, NS_NEVER))
         continue;
+    for (unsigned i = 0; i < batch->group_count; i++)
+        count_items(&batch->groups[i]);
     for (unsigned i = 0; i < servers; i++)
         report(&batch->groups[i], batch->tokens[i]);
     return 0;
@@ -380,7 +419,6 @@ static int run_rounds(struct mcm_batch *batch)
         result = make_groups(batch);
         if (result == 0)
             result = run_groups(batch);
-        batch->group_count = 0;
         batch->round++;
         for (size_t i = 0; i < batch->count && batch->held > 0 && result == 0; i++) {
             if (is_to_send(batch, i))
@@ -444,9 +482,11 @@ static void run_batch(struct mcm_batch *batch)
     }
     unsigned phase = mcm_client_enter(batch->client);
     batch->topology = atomic_load(&batch->client->topology);
+    bool is_closing = atomic_load(&batch->client->closing);
     batch->scratch = mcm_scratch_take(&batch->client->scratch);
-    check_items(batch);
-    if (atomic_load(&batch->client->closing))
+    if (!is_closing)
+        check_items(batch);
+    if (is_closing)
         refuse_pending(batch, MCM_E_SHUTDOWN);
     else if (batch->scratch == NULL || (dedupes(batch) && mcm_batch_find_twins(batch) != 0) ||
              run_rounds(batch) != 0)

@@ -48,12 +48,12 @@ int mcm_batch_find_twins(struct mcm_batch *batch)
     size_t size = 16;
     while (size < batch->count * 2)
         size *= 2;
-    size_t *table = mcm_batch_take(batch, size, sizeof(*table));
-    batch->twins = mcm_batch_take(batch, batch->count, sizeof(*batch->twins));
-    if (table == NULL || batch->twins == NULL) {
-        batch->twins = NULL;
+    size_t *table = mcm_arena_take(batch->scratch, size * sizeof(*table));
+    size_t *twins = mcm_arena_take(batch->scratch, batch->count * sizeof(*twins));
+    if (table == NULL || twins == NULL)
         return -1;
-    }
+    memset(table, 0, size * sizeof(*table));
+    batch->twins = twins;
     for (size_t i = 0; i < batch->count; i++)
         batch->twins[i] = END;
     for (size_t i = 0; i < batch->count; i++) {

@@ -32,8 +32,16 @@ static struct mcm_batch_item *item_at(const struct mcm_group *group, size_t posi
     return &group->batch->items[group->batch->order[position]];
 }
 
+static void note_end(struct mcm_group *group, size_t position, enum mcm_outcome outcome)
+{
+    if (group->batch->kind != MCM_BATCH_GET && group->batch->round == 0)
+        mcm_client_note_end(group->backend, item_at(group, position)->key, outcome);
+}
+
 static void finish_at(struct mcm_group *group, size_t position, enum mcm_outcome outcome)
 {
+    group->ends[outcome]++;
+    note_end(group, position, outcome);
     mcm_batch_finish_item(group->batch, group->batch->order[position], outcome);
 }
 
@@ -237,6 +245,8 @@ static void fill_window(struct mcm_group *group)
     }
     if (quiet && group->next > begin)
         submit_barrier(group);
+    if (group->next > begin)
+        mcm_measure_add(group->backend->measures, MCM_MEASURE_DEPTH, group->in_flight);
 }
 
 /* Items that were not submitted end with `outcome`. */
@@ -257,8 +267,10 @@ static bool may_hold(const struct mcm_batch *batch)
 static void hold_rest(struct mcm_group *group, enum mcm_outcome outcome)
 {
     group->batch->held += group->end - group->next;
+    group->ends[outcome] += (uint32_t)(group->end - group->next);
     for (; group->next < group->end; group->next++) {
         struct mcm_batch_item *item = item_at(group, group->next);
+        note_end(group, group->next, outcome);
         if (group->batch->round == 0)
             item->home_outcome = outcome;
     }

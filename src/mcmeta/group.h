@@ -5,7 +5,7 @@
 
 #include <mcmeta/batch.h>
 
-#include "mcmeta/handle.h"
+#include "mcmeta/trace.h"
 
 enum mcm_batch_kind { MCM_BATCH_GET, MCM_BATCH_SET, MCM_BATCH_DELETE };
 
@@ -46,6 +46,8 @@ struct mcm_group {
     mcm_ns progress_at; /* when something happened last */
     enum mcm_outcome outcome;
     int sys_errno;
+    struct mcm_trace trace;
+    uint32_t ends[MCM_OUTCOME_COUNT]; /* items that ended so, or were held back for it */
 
     struct mcm_group_slot *free_slots;
     unsigned slot_count, in_flight;
@@ -73,9 +75,6 @@ void mcm_group_fail(struct mcm_group *group, enum mcm_outcome outcome);
 void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome);
 
 #define MCM_BATCH_NO_TWIN SIZE_MAX
-
-/* Zeroed memory until the end of the batch, or NULL. */
-void *mcm_batch_take(struct mcm_batch *batch, size_t count, size_t size);
 
 /* Finds items that need not be sent since another does it for them, and marks them so:
  * mcm_batch_is_twin(). 0, or -1 when memory is short. */

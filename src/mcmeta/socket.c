@@ -177,6 +177,7 @@ static ssize_t receive_with(int fd, struct mcm_conn *conn, int flags, char *spil
     struct iovec pieces[2];
     struct msghdr message = {.msg_iov = pieces};
     message.msg_iovlen = mcm_conn_read_target(conn, spill, spill_size, pieces);
+    conn->receives++;
     /* The plain calls cost less than those with a message header. */
     ssize_t got =
         message.msg_iovlen == 1 ? recv(fd, spill, spill_size, flags) : recvmsg(fd, &message, flags);
@@ -212,6 +213,7 @@ static bool send_some(int fd, struct mcm_conn *conn)
     message.msg_iovlen = mcm_conn_want_write(conn, pieces, PIECES_MAX);
     ssize_t sent;
     do {
+        conn->sends++;
         sent = message.msg_iovlen == 1
                    ? send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
                    : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
