@@ -102,10 +102,11 @@ static inline const char *mcm_digits_take(const char *at, const char *end, uint6
 {
     const char *begin = at;
     uint64_t value = 0;
-    for (; at < end && (unsigned char)(*at - '0') <= 9; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
+    unsigned digit;
+    for (; at < end && (digit = (unsigned)*at - '0') <= 9; at++)
+        value = value * 10 + digit;
     *number = value;
-    return at > begin && at - begin <= MCM_DIGITS_MAX ? at : NULL;
+    return (size_t)(at - begin) - 1 < MCM_DIGITS_MAX ? at : NULL;
 }
 
 #endif
