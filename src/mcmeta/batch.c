@@ -59,12 +59,24 @@ void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outco
     finish_one(batch, index, outcome);
 }
 
-static enum mcm_outcome check_item(struct mcm_batch *batch, struct mcm_batch_item *item)
+static bool is_plain_key(const struct mcm_batch *batch, struct mcm_slice key)
+{
+    return batch->client->keys == MCM_KEYS_DEFAULT && mcm_key_is_valid(key);
+}
+
+/* By the other rules; a key that is encoded cannot stand in a get line. */
+static bool is_other_key(struct mcm_batch *batch, struct mcm_slice key)
 {
     struct mcm_wire_key wire;
-    if (!mcm_key_prepare(batch->client->keys, item->key, &wire))
+    bool is_valid = mcm_key_prepare(batch->client->keys, key, &wire);
+    batch->classic = batch->classic && !(is_valid && wire.base64);
+    return is_valid;
+}
+
+static enum mcm_outcome check_item(struct mcm_batch *batch, struct mcm_batch_item *item)
+{
+    if (!is_plain_key(batch, item->key) && !is_other_key(batch, item->key))
         return MCM_E_KEY;
-    batch->classic = batch->classic && !wire.base64;
     if (batch->kind == MCM_BATCH_SET && item->value.size > batch->client->value_size_max)
         return MCM_E_TOO_BIG;
     if (batch->kind == MCM_BATCH_SET && item->ttl > INT32_MAX)
