@@ -15,6 +15,9 @@
  * A tombstone that is not answered within MCM_LANE_DRAIN_NS makes the lane overdue: its connection
  * should be closed. Queued calls survive the loss of a connection and go out over the next one.
  *
+ * Over a stream the out buffer holds what may become one record: whole requests that fit, or a
+ * large one, and nothing is added before it has left.
+ *
  * In flight are at most `in_flight_max` requests, and at most MCM_LANE_OUT_MAX bytes (or one larger
  * request) are unsent; the rest is queued in its callers' own memory.
  *

@@ -545,6 +545,11 @@ int64_t mcm_pool_deadline(const struct mcm_pool *p)
     return room && dial_permit_left(p) ? p->dial_not_before_ns : NS_NEVER;
 }
 
+int64_t mcm_pool_dial_deadline(const struct mcm_pool *p)
+{
+    return dial_permit_left(p) ? p->dial_not_before_ns : NS_NEVER;
+}
+
 struct mcm_pool_waiter *mcm_pool_tick(struct mcm_pool *p, int64_t now_ns)
 {
     return pool_grant(p, now_ns);

@@ -222,6 +222,9 @@ struct mcm_pool_waiter *mcm_pool_closed(struct mcm_pool *p, struct mcm_pool_slot
  * With one somebody who does not wait himself (maintenance, event loop) looks at this after a
  * dial_done(FAILED) and ticks then, since a waiter went to sleep before the back-off began. */
 int64_t mcm_pool_deadline(const struct mcm_pool *p);
+/* When a dial may start: the end of the back-off, which may have passed, or INT64_MAX while as many
+ * run as may. */
+int64_t mcm_pool_dial_deadline(const struct mcm_pool *p);
 /* Grants what the passing of time made grantable, one waiter a call: repeat until NULL. */
 struct mcm_pool_waiter *mcm_pool_tick(struct mcm_pool *p, int64_t now_ns);
 

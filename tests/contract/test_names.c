@@ -200,7 +200,7 @@ static void follow_the_name(struct user *user, const char *name)
 static void traffic_follows_the_name_and_no_request_is_lost(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 20 * MS);
         follow_the_name(&user, "first");
@@ -222,7 +222,7 @@ static void traffic_follows_the_name_and_no_request_is_lost(void **state)
 static void connections_stay_while_the_name_keeps_their_address(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 5 * MS);
         unsigned before = asked();
@@ -243,7 +243,7 @@ static void connections_stay_while_the_name_keeps_their_address(void **state)
 static void a_hanging_resolver_holds_neither_calls_nor_the_end(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 10 * MS);
         set_hanging(true);
@@ -270,7 +270,7 @@ static void a_hanging_resolver_holds_neither_calls_nor_the_end(void **state)
 static void a_name_that_moved_away_from_a_dead_server_is_found_soon(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 3600 * SEC);
         assert_outcome(ask(&user, GENEROUS), MCM_OK);
@@ -293,7 +293,7 @@ static void a_name_that_moved_away_from_a_dead_server_is_found_soon(void **state
 static void a_name_that_was_unknown_at_first_is_found_later(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(0);
         struct user user = user_of(kind, 20 * MS);
         assert_outcome(ask(&user, GENEROUS), MCM_E_RESOLVE);
