@@ -68,6 +68,8 @@ struct mcm_loop_call {
  *   none may be made; it ends with MCM_E_TIMEOUT_POOL then;
  * - idle_connections_min is at most `lanes`, and idle_connections_max must be 0, since no
  * connection is ever spare: anything else is refused;
+ * - value_size_max 0 means 1 MiB: servers are not asked what they take; failure_deletes_max is not
+ *   looked at; hooks run in mcm_loop_process() and in submissions, and may not use the loop;
  * - take_turns spreads requests over lanes that are equally busy, which else prefer the first.
  */
 MCM_API MCM_MUST_USE struct mcm_loop *mcm_loop_new(const struct mcm_client_config *config,

@@ -100,6 +100,7 @@ struct mcm_conn {
     struct mcm_stream *stream; /* not looked at here: what wraps the bytes, or NULL */
     bool verify;
     bool broken;
+    uint32_t sends, receives;    /* system calls, of whoever does them; not looked at here */
     uint32_t sequence;           /* of the next opaque token */
     struct mcm_op *first, *last; /* not yet answered, in order */
     struct mcm_op *unsent;       /* the first of them with bytes to send */

@@ -127,6 +127,7 @@ enum mcm_outcome mcm_event_dial_start(struct mcm_event_dial *dial, struct mcm_ba
     dial->link = link;
     dial->watch = watch;
     dial->index = 0;
+    dial->began = now;
     dial->until = ns_add(now, backend->connect_timeout);
     dial->sys_errno = 0;
     mcm_backend_address(backend, link, &dial->address);

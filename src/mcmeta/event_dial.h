@@ -30,7 +30,8 @@ struct mcm_event_dial {
     struct mcm_watch *watch;
     struct mcm_address address; /* as the server's was at the start */
     unsigned index;             /* the one that is tried */
-    mcm_ns until;               /* the end of all attempts */
+    mcm_ns began;
+    mcm_ns until;       /* the end of all attempts */
     mcm_ns share_until; /* the end of this one: a silent address leaves time to the others */
     struct mcm_login login;
     int sys_errno;

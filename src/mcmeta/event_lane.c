@@ -102,7 +102,7 @@ static void take_dial(struct mcm_event_lane *lane, enum mcm_outcome outcome, mcm
         return;
     if (outcome != MCM_OK)
         mcm_watch_stop(&lane->watch);
-    outcome = mcm_backend_end_dial(lane->backend, &lane->lease, outcome);
+    outcome = mcm_backend_end_dial(lane->backend, &lane->lease, lane->dial.began, outcome);
     if (outcome == MCM_OK) {
         open_lane(lane, now);
     } else {
@@ -181,12 +181,13 @@ static void send_out(struct mcm_event_lane *lane, bool commits)
     struct mcm_link *link = lane->lease.link;
     lane->send_waits = false;
     for (;;) {
-        if (commits)
-            mcm_lane_commit(&lane->lane);
+        if (commits && mcm_lane_commit(&lane->lane))
+            mcm_measure_add(lane->backend->measures, MCM_MEASURE_DEPTH, lane->lane.in_flight);
         const char *data = mcm_lane_out(&lane->lane, &size);
         if (size == 0)
             break;
         ssize_t sent = send_some(link, data, size, &lane->send_waits);
+        atomic_fetch_add_explicit(&lane->backend->measures->sends, 1, memory_order_relaxed);
         if (sent > 0) {
             mcm_lane_sent(&lane->lane, (size_t)sent);
             continue;
@@ -246,6 +247,7 @@ static bool receive(struct mcm_event_lane *lane, char *buffer, size_t size, mcm_
 {
     lane->receive_writes = false;
     ssize_t got = receive_some(lane, buffer, size);
+    atomic_fetch_add_explicit(&lane->backend->measures->receives, 1, memory_order_relaxed);
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return false;
     if (got <= 0) {

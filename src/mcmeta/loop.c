@@ -47,6 +47,9 @@ static struct mcm_client *new_inner_client(const struct mcm_client_config *confi
     inner.health_check_period = 0;
     inner.maintenance_thread = false;
     inner.verify = true;
+    inner.failure_deletes_max = 0;
+    if (config->value_size_max == 0) /* a loop does not ask servers what they take */
+        inner.value_size_max = MCM_ITEM_SIZE_DEFAULT;
     return mcm_client_new(&inner, error, error_size);
 }
 

@@ -169,6 +169,28 @@ static bool is_queue_full(const struct mcm_loop *loop, unsigned server)
     return queued >= loop->queue_max;
 }
 
+static struct mcm_slice name_of(const struct loop_call *call)
+{
+    struct mcm_slice name = {call->name, call->name_size};
+    return call->name_size > 0 ? name : call->request.key;
+}
+
+static void begin_trace(struct mcm_loop *loop, struct loop_call *call)
+{
+    struct mcm_call_event event = {.server = call->server,
+                                   .kind = mcm_trace_kind(call->request.command),
+                                   .key = name_of(call),
+                                   .items = 1};
+    mcm_trace_begin(&call->trace, mcm_client_backend_in(loop->client, loop->topology, call->server),
+                    &event);
+}
+
+static void refuse(struct mcm_loop *loop, struct loop_call *call, enum mcm_outcome outcome)
+{
+    report(loop, call->server, call->token, outcome);
+    mcm_trace_end(&call->trace, outcome, false);
+}
+
 /* Hands a call to a server: MCM_OK when it is queued. */
 static enum mcm_outcome place(struct mcm_loop *loop, struct loop_call *call, unsigned server)
 {
@@ -176,6 +198,7 @@ static enum mcm_outcome place(struct mcm_loop *loop, struct loop_call *call, uns
     call->server = server;
     if (is_queue_full(loop, server))
         return MCM_E_WAITERS;
+    begin_trace(loop, call);
     enum mcm_outcome outcome = mcm_backend_admit(
         mcm_client_backend_in(loop->client, loop->topology, server), &call->token, &moved);
     mcm_client_report_transition(loop->client, server, &moved, MCM_OUTCOME_COUNT);
@@ -184,14 +207,8 @@ static enum mcm_outcome place(struct mcm_loop *loop, struct loop_call *call, uns
     if (outcome == MCM_OK)
         enqueue(loop, call);
     else
-        report(loop, server, call->token, outcome);
+        refuse(loop, call, outcome);
     return outcome;
-}
-
-static struct mcm_slice name_of(const struct loop_call *call)
-{
-    struct mcm_slice name = {call->name, call->name_size};
-    return call->name_size > 0 ? name : call->request.key;
 }
 
 /* What the policy makes of a call whose server is down: MCM_OK when another one has it now. */
@@ -222,6 +239,7 @@ void mcm_loop_end_call(void *self, struct mcm_lane_call *lane_call)
         return;
     enum mcm_outcome outcome = call->op.outcome;
     report(loop, call->server, call->token, outcome);
+    mcm_trace_end(&call->trace, outcome, call->retried);
     if (mcm_outcome_is_down(outcome)) {
         outcome = go_elsewhere(loop, call, outcome);
         if (outcome == MCM_OK)

@@ -7,7 +7,7 @@
 
 #include "mcmeta/deadlines.h"
 #include "mcmeta/event_lane.h"
-#include "mcmeta/handle.h"
+#include "mcmeta/trace.h"
 
 struct loop_call {
     struct mcm_lane_call lane_call; /* first */
@@ -20,6 +20,7 @@ struct loop_call {
     mcm_ns until;                  /* the last one */
     struct mcm_event_lane *lane;   /* NULL: free */
     struct mcm_breaker_token token;
+    struct mcm_trace trace;
     void *buffer;
     size_t buffer_size;
     unsigned server;

@@ -40,6 +40,7 @@ static bool receive_some(struct mcm_stream *stream, struct mcm_conn *conn, bool 
     struct iovec pieces[2];
     mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
     ssize_t got = stream->ops->receive(stream, pieces[0].iov_base, pieces[0].iov_len, writes);
+    conn->receives++;
     if (got > 0)
         mcm_conn_fed(conn, spill, (size_t)got);
     else if (got == 0)
@@ -85,6 +86,7 @@ static bool send_some(struct mcm_stream *stream, struct mcm_conn *conn, bool *wr
     char record[MCM_RECORD_SIZE];
     size_t size = gather(conn, record);
     ssize_t sent = stream->ops->send(stream, record, size, writes);
+    conn->sends++;
     if (sent > 0) {
         mcm_conn_wrote(conn, (size_t)sent);
         return true;
