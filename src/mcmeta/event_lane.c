@@ -184,6 +184,8 @@ static void send_out(struct mcm_event_lane *lane, bool commits)
         if (commits && mcm_lane_commit(&lane->lane))
             mcm_measure_add(lane->backend->measures, MCM_MEASURE_DEPTH, lane->lane.in_flight);
         const char *data = mcm_lane_out(&lane->lane, &size);
+        if (commits && mcm_lane_is_stuck(&lane->lane))
+            refuse_queued(lane, MCM_E_NO_MEMORY, 0);
         if (size == 0)
             break;
         ssize_t sent = send_some(link, data, size, &lane->send_waits);

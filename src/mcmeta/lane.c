@@ -169,6 +169,12 @@ bool mcm_lane_commit(struct mcm_lane *lane)
     return lane->queued != first;
 }
 
+bool mcm_lane_is_stuck(const struct mcm_lane *lane)
+{
+    return lane->queued != NULL && lane->conn != NULL && !lane->conn->broken &&
+           lane->in_flight == 0 && lane->out_end == lane->out_begin;
+}
+
 const char *mcm_lane_out(const struct mcm_lane *lane, size_t *size)
 {
     *size = lane->out_end - lane->out_begin;

@@ -132,6 +132,8 @@ static void locked_send(struct mcm_backend *backend, struct mcm_shared *shared, 
     shared->sending = true;
     if (mcm_lane_commit(&shared->lane))
         mcm_measure_add(backend->measures, MCM_MEASURE_DEPTH, shared->lane.in_flight);
+    if (mcm_lane_is_stuck(&shared->lane))
+        locked_refuse_queued(shared, MCM_E_NO_MEMORY, 0, wakes);
     while (mcm_lane_commit(&shared->lane), mcm_lane_out(&shared->lane, &size), size > 0) {
         const char *data = mcm_lane_out(&shared->lane, &size);
         unlock(shared, wakes);
