@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "scenario/checks_file.h"
 #include "scenario/file_step.h"
 #include "scenario/reader.h"
 #include "scenario/scenario.h"
@@ -165,10 +166,20 @@ static int read_load(struct yaml_doc *doc, yaml_node_t *node, struct scenario_lo
     return rc;
 }
 
+static int read_checks(struct yaml_doc *doc, yaml_node_t *root, struct scenario *scenario,
+                       struct err *err)
+{
+    const char *phases[SCENARIO_PHASES_MAX + 1] = {NULL};
+    for (size_t i = 0; i < scenario->phase_count; i++)
+        phases[i] = scenario->phases[i].name;
+    return checks_file_read(doc, root, phases, scenario->checks, &scenario->check_count, err);
+}
+
 static const struct yaml_key file_keys[] = {
-    {"name", file_name},  {"description", file_description}, {"group", file_group},
-    {"load", read_later}, {"phases", file_phases},           {"steps", read_later},
-    {NULL, NULL},
+    {"name", file_name},     {"description", file_description},
+    {"group", file_group},   {"load", read_later},
+    {"phases", file_phases}, {"steps", read_later},
+    {"checks", read_later},  {NULL, NULL},
 };
 
 /* The keys that must be there. */
@@ -192,6 +203,8 @@ static int read_file(struct yaml_doc *doc, yaml_node_t *root, const struct scena
     if (load != NULL && read_load(doc, load, &out->load, rules, err) != 0)
         rc = -1;
     if (steps != NULL && steps_read(doc, steps, out, err) != 0)
+        rc = -1;
+    if (out->phase_count > 0 && read_checks(doc, root, out, err) != 0)
         rc = -1;
     if (rc == 0)
         rc = check_missing(doc, root, err);

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "scenario/check.h"
 #include "scenario/document.h"
 #include "scenario/fault.h"
 #include "scenario/target.h"
@@ -84,6 +85,8 @@ struct scenario {
     size_t phase_count;
     struct scenario_step steps[SCENARIO_STEPS_MAX];
     size_t step_count;
+    struct check_rule checks[CHECK_RULES_MAX];
+    size_t check_count;
     struct scenario_load load;
 };
 

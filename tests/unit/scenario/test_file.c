@@ -31,7 +31,8 @@ static void reads_every_key(void **state)
         parse(HEAD "group: g\n" PHASES "steps:\n"
                    "- {target: nodes 1 3, toxic: latency, stream: both, toxicity: 0.5,\n"
                    "   attributes: {latency: 500, jitter: 50}, at: 1s, for: 100ms, every: 1s}\n"
-                   "- {target: all, proxy: down}\n",
+                   "- {target: all, proxy: down}\n"
+                   "checks:\n- wrong_values == 0\n- {check: 'fault.max < 1s', abort: true}\n",
               &s, &err);
     assert_string_equal(err.text, "");
     assert_int_equal(rc, 0);
@@ -39,6 +40,10 @@ static void reads_every_key(void **state)
     assert_true(scenario_in_group(&s, "g"));
     assert_int_equal(scenario_length(&s), 6 * NS_PER_SEC);
     assert_int_equal(s.step_count, 2);
+    assert_int_equal(s.check_count, 2);
+    assert_string_equal(s.checks[0].text, "wrong_values == 0");
+    assert_true(!s.checks[0].abort && s.checks[1].abort);
+    assert_string_equal(s.checks[1].left.phase, "fault");
     assert_int_equal(s.steps[0].target.nodes, 5);
     assert_int_equal(s.steps[0].fault->family, FAULT_FAMILY_TOXIC);
     assert_string_equal(s.steps[0].fault->name, "latency");
@@ -67,6 +72,16 @@ static void names_the_place_and_the_value_of_every_mistake(void **state)
         {"name: x\nname: y\n", "f.yaml:2:1", "twice"},
         {"name: X Y\n", "f.yaml:1:7", "may hold"},
         {HEAD, "f.yaml", "\"phases\" is missing"},
+        {HEAD PHASES STEP "checks: 5\n", "f.yaml:7:9", "must be a list"},
+        {HEAD PHASES STEP "checks:\n- fault.eror_rate < 1\n", "f.yaml:8:9", "\"error_rate\""},
+        {HEAD PHASES STEP "checks:\n- \"recovery.max < 5\"\n", "f.yaml:8:19", "write 5ms"},
+        {HEAD PHASES STEP "checks:\n- >-\n  max <\n  5\n", "f.yaml:8:3", "write 5ms"},
+        {HEAD PHASES STEP "checks:\n- [max]\n", "f.yaml:8:3", "a check is a text"},
+        {HEAD PHASES STEP "checks:\n- {abort: true}\n", "f.yaml:8:3", "needs its text"},
+        {HEAD PHASES STEP "checks:\n- {chek: x}\n", "f.yaml:8:4", "did you mean \"check\""},
+        {HEAD PHASES STEP "checks:\n- {check: max < 0, abort: 1}\n", "f.yaml:8:27", "true or"},
+        {HEAD PHASES STEP "checks:\n- {check: max < 0, check: a}\n", "f.yaml:8:20", "twice"},
+        {HEAD "phases: {baseline: 5s}\nchecks: [fault.max < 0]\n", "f.yaml:4:10", "unknown phase"},
         {"description: d\n" PHASES STEP, "f.yaml", "\"name\" is missing"},
         {HEAD "phases: {baseline: 5}\n", "f.yaml:3:20", "unit"},
         {HEAD "phases: {baseline: 0s}\n", "f.yaml:3:20", "too short"},
