@@ -12,14 +12,13 @@
 #include <unistd.h>
 
 #include "base/duration.h"
-#include "base/wrap.h"
 #include "cli/exit_code.h"
 #include "cli/run_options.h"
+#include "cli/scenario_list.h"
 #include "report/report.h"
+#include "rig/key_share.h"
 #include "rig/run.h"
 #include "scenario/catalog.h"
-
-#define KEY_SAMPLE 10000 /* keys whose node is looked up to tell each node's share */
 
 struct job {
     struct run_options options;
@@ -34,27 +33,6 @@ struct job {
     int signal_fd;
     bool interrupted;
 };
-
-static void print_list(void)
-{
-    struct scenario *list = calloc(CATALOG_MAX, sizeof *list);
-    struct err err;
-    size_t count = list != NULL ? catalog_all(list, &err) : 0;
-    printf("Scenarios (-scenario NAME; -scenario GROUP runs a group, all is the group main):\n");
-    for (size_t i = 0; i < count; i++) {
-        char length[DURATION_TEXT_SIZE];
-        printf("\n  %-28s %-9s %6s\n", list[i].name, list[i].groups[0],
-               duration_text(scenario_length(&list[i]), length));
-        wrap_print(stdout, list[i].description, 0, 6, 96);
-    }
-    printf("\nWorkloads (-workload NAME):\n");
-    for (size_t i = 0; workloads[i] != NULL; i++)
-        printf("  %-28s %s\n", workloads[i]->name, workloads[i]->help);
-    printf("\nDrivers (-driver NAME):\n");
-    for (size_t i = 0; drivers[i] != NULL; i++)
-        printf("  %-28s %s\n", drivers[i]->name, drivers[i]->help);
-    free(list);
-}
 
 static bool wants_colour(FILE *stream)
 {
@@ -140,12 +118,11 @@ static void announce(struct job *s)
                  apiclient_url(topology_api(s->topology)));
 }
 
-/* Share of the key space per node, as the client maps it. */
 static void measure_key_shares(struct job *s)
 {
-    const struct driver *driver = drivers[s->options.driver];
     struct driver_config config = s->options.client;
     const char *servers[SCENARIO_NODES_MAX], *names[SCENARIO_NODES_MAX];
+    double shares[SCENARIO_NODES_MAX];
     size_t count = topology_node_count(s->topology);
     for (size_t i = 0; i < count; i++) {
         servers[i] = topology_node(s->topology, i)->listen;
@@ -154,19 +131,9 @@ static void measure_key_shares(struct job *s)
     config.servers = servers;
     config.names = names;
     config.server_count = count;
-    config.workers = 1;
-    void *client;
-    struct err err;
-    if (driver->open(&config, &client, &err) != 0)
-        return;
-    for (int i = 0; i < KEY_SAMPLE; i++) {
-        char key[SESSION_KEY_SIZE];
-        int n = snprintf(key, sizeof key, "key-worker%d-%d", i % 100, i / 100);
-        int node = driver->node_of_key(client, key, (size_t)n);
-        if (node >= 0 && (size_t)node < count)
-            s->result->nodes[node].key_share += 1.0 / KEY_SAMPLE;
-    }
-    driver->close(client);
+    key_share_measure(drivers[s->options.driver], &config, shares);
+    for (size_t i = 0; i < count; i++)
+        s->result->nodes[i].key_share = shares[i];
 }
 
 static int result_begin(struct job *s, struct err *err)
@@ -410,7 +377,7 @@ int run_cmd_main(int argc, char **argv)
         if (s->options.version)
             printf("memchaos %s\n", MEMCHAOS_VERSION);
         else if (s->options.list)
-            print_list();
+            code = scenario_list_print(stdout, &err);
         else
             code = set_up_and_run(s, &err);
         if (code != EXIT_CODE_PASSED && err.text[0] != '\0')

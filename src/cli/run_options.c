@@ -186,6 +186,32 @@ enum run_options_result run_options_parse(struct run_options *o, int argc, char 
     return check_options(o, err) == 0 ? RUN_OPTIONS_OK : RUN_OPTIONS_BAD;
 }
 
+static const struct flag *find_flag(const struct run_options *o, const char *name)
+{
+    for (size_t i = 0; o->flags[i].name != NULL; i++)
+        if (strcmp(o->flags[i].name, name) == 0)
+            return &o->flags[i];
+    return NULL;
+}
+
+int run_options_load_check(void *options, const char *key, const char *text, struct err *err)
+{
+    const struct flag *flag = find_flag(options, key);
+    char before[512];
+    struct err reason;
+    if (flag == NULL)
+        return err_set(err, "this build has no -%s", key);
+    flag_value_text(flag, before, sizeof before);
+    int rc = flag_set(flag, text, &reason);
+    if (rc != 0) {
+        const char *wanted = strstr(reason.text, ": must be");
+        err_set(err, "%s %s", key, wanted != NULL ? wanted + 2 : reason.text);
+    } else if (flag->kind != FLAG_STRING) {
+        rc = flag_set(flag, before, err);
+    }
+    return rc;
+}
+
 int run_options_list(const struct run_options *o, struct arena *arena, struct named_value **out,
                      size_t *count)
 {

@@ -63,6 +63,10 @@ enum run_options_result {
 enum run_options_result run_options_parse(struct run_options *options, int argc, char **argv,
                                           struct err *err);
 
+/* Checks a load key of a scenario as the flag of that name: for struct scenario_rules, with the
+ * options as `arg`; the flag's value is not changed. */
+int run_options_load_check(void *options, const char *key, const char *text, struct err *err);
+
 /* Every flag with its effective value, for the result. Returns 0, or -1 without memory. */
 int run_options_list(const struct run_options *options, struct arena *arena,
                      struct named_value **out, size_t *count);
