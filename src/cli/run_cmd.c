@@ -185,14 +185,6 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
              on ? "begins" : "over");
 }
 
-/* Each run has its own seed, derived from the session's, so that repetitions differ and still
- * repeat. */
-static uint64_t run_seed(const struct job *s, uint64_t index)
-{
-    struct rng rng = rng_fork(s->options.seed, index);
-    return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
-}
-
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
  * those before it. */
 static bool is_normal_end(const struct job *s, const struct run_result *run)
@@ -201,8 +193,9 @@ static bool is_normal_end(const struct job *s, const struct run_result *run)
            run->verdict == VERDICT_INTERRUPTED && s->result->run_count > 0;
 }
 
-static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
-                        uint64_t index, struct err *err)
+/* One run with the options as they are now. */
+static int run_with_load(struct job *s, const struct scenario *scenario, ns_t duration,
+                         uint64_t index, struct err *err)
 {
     struct plan *plan = malloc(sizeof *plan);
     if (plan == NULL)
@@ -211,7 +204,7 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     struct plan_config planned = {
         .node_count = topology_node_count(s->topology),
         .duration = duration,
-        .seed = run_seed(s, index),
+        .seed = rig_run_seed(s->options.seed, index),
         .key_shares = shares,
     };
     for (size_t i = 0; i < planned.node_count; i++)
@@ -247,6 +240,10 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     free(plan);
     if (rc != 0)
         return -1;
+    if (run_options_load_list(&s->options, &run->arena, &run->load, &run->load_count) != 0) {
+        run_result_free(run);
+        return err_set(err, "out of memory");
+    }
     if (!s->options.json) {
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
@@ -256,6 +253,18 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     else
         result_add_run(s->result, run);
     return 0;
+}
+
+static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
+                        uint64_t index, struct err *err)
+{
+    int rc = run_options_load_set(&s->options, &scenario->load, err);
+    if (rc != 0)
+        err_prefix(err, "scenario %s", scenario->name);
+    else
+        rc = run_with_load(s, scenario, duration, index, err);
+    run_options_load_reset(&s->options);
+    return rc;
 }
 
 /* The share of -duration that belongs to one of several scenarios. */
@@ -290,7 +299,8 @@ static int load_scenarios(struct job *s, struct err *err)
     s->scenarios = calloc(CATALOG_MAX, sizeof *s->scenarios);
     if (s->scenarios == NULL)
         return err_set(err, "out of memory");
-    s->scenario_count = catalog_find(s->options.scenario, NULL, s->scenarios, err);
+    const struct scenario_rules rules = {.load_check = run_options_load_check, .arg = &s->options};
+    s->scenario_count = catalog_find(s->options.scenario, &rules, s->scenarios, err);
     for (size_t i = 0; i < s->scenario_count; i++)
         if (s->options.direct && s->scenarios[i].step_count > 0)
             return err_set(err, "-direct: scenario %s has faults, which need the proxies",

@@ -11,6 +11,7 @@
 #include "cli/run_options.h"
 #include "cli/scenario_show.h"
 #include "rig/key_share.h"
+#include "rig/run.h"
 #include "scenario/catalog.h"
 #include "scenario/plan.h"
 
@@ -80,13 +81,15 @@ static struct run_options *default_options(void)
     return NULL;
 }
 
+/* The plan of the `index`-th run of a session. */
 static int plan_of(const struct settings *s, const struct run_options *options,
-                   const struct scenario *scenario, struct plan *plan, struct err *err)
+                   const struct scenario *scenario, uint64_t index, struct plan *plan,
+                   struct err *err)
 {
     double shares[SCENARIO_NODES_MAX];
     struct plan_config config = {.node_count = (size_t)s->nodes,
                                  .duration = s->duration,
-                                 .seed = s->seed,
+                                 .seed = rig_run_seed(s->seed, index),
                                  .key_shares = shares};
     shares_of(options, config.node_count, shares);
     return plan_init(plan, scenario, &config, err);
@@ -112,7 +115,7 @@ static bool check_file(const struct settings *s, struct run_options *options, co
             fprintf(stderr, "%s\n", work->problems.errors[i].text);
         return false;
     }
-    if (plan_of(s, options, scenario, &work->plan, &err) != 0) {
+    if (plan_of(s, options, scenario, 0, &work->plan, &err) != 0) {
         fprintf(stderr, "%s: with %d nodes: %s\n", path, s->nodes, err.text);
         return false;
     }
@@ -180,12 +183,12 @@ static int show_plans(const struct settings *s, const struct run_options *option
     if (s->json && count > 1)
         jsonw_array(&json);
     for (size_t i = 0; i < count; i++) {
-        if (plan_of(s, options, &scenarios[i], plan, err) != 0)
+        if (plan_of(s, options, &scenarios[i], i, plan, err) != 0)
             return -1;
         if (s->json)
-            scenario_show_json(&json, plan, (size_t)s->nodes);
+            scenario_show_json(&json, plan, s->seed, (size_t)s->nodes);
         else
-            scenario_show_text(stdout, plan, (size_t)s->nodes);
+            scenario_show_text(stdout, plan, s->seed, (size_t)s->nodes);
         plan_deinit(plan);
         if (!s->json && i + 1 < count)
             putchar('\n');
@@ -227,7 +230,7 @@ int scenario_show_main(int argc, char **argv)
     struct err err;
     const struct flag flags[] = {
         {"seed", FLAG_UINT64, &s.seed, "n", "1",
-         .help = "decides targets and times; a run's own seed is in its result"},
+         .help = "of a session; what a run with that -seed would do"},
         {"duration", FLAG_DURATION, &s.duration, .default_text = "0s",
          .help = "of the run: phases are stretched or shrunk; 0 = as the scenario says"},
         {"nodes", FLAG_INT, &s.nodes, "n", "3", .min = 1, .max = SCENARIO_NODES_MAX,

@@ -101,7 +101,7 @@ static void print_load(FILE *out, const struct scenario *scenario)
         fputc('\n', out);
 }
 
-void scenario_show_text(FILE *out, const struct plan *plan, size_t node_count)
+void scenario_show_text(FILE *out, const struct plan *plan, uint64_t seed, size_t node_count)
 {
     const struct scenario *scenario = &plan->scenario;
     char length[DURATION_TEXT_SIZE];
@@ -111,8 +111,7 @@ void scenario_show_text(FILE *out, const struct plan *plan, size_t node_count)
     fputc('\n', out);
     wrap_print(out, scenario->description, 0, 2, SHOW_WIDTH);
     print_load(out, scenario);
-    fprintf(out, "\n  with %zu nodes and seed %llu:\n\n", node_count,
-            (unsigned long long)plan->seed);
+    fprintf(out, "\n  with %zu nodes and seed %llu:\n\n", node_count, (unsigned long long)seed);
     print_timeline(out, plan);
     if (scenario->check_count > 0)
         fprintf(out, "\n  checks:\n");
@@ -186,11 +185,11 @@ static void json_events(struct jsonw *j, const struct plan *plan)
     jsonw_array_end(j);
 }
 
-void scenario_show_json(struct jsonw *j, const struct plan *plan, size_t node_count)
+void scenario_show_json(struct jsonw *j, const struct plan *plan, uint64_t seed, size_t node_count)
 {
     const struct scenario *scenario = &plan->scenario;
-    char seed[32];
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)plan->seed);
+    char seed_text[32];
+    snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
     jsonw_object(j);
     jsonw_key_string(j, "scenario", scenario->name);
     jsonw_key_string(j, "description", scenario->description);
@@ -198,7 +197,7 @@ void scenario_show_json(struct jsonw *j, const struct plan *plan, size_t node_co
     for (size_t i = 0; i < scenario->group_count; i++)
         jsonw_string(j, scenario->groups[i]);
     jsonw_array_end(j);
-    jsonw_key_string(j, "seed", seed);
+    jsonw_key_string(j, "seed", seed_text);
     jsonw_key_uint(j, "nodes", node_count);
     jsonw_key_int(j, "length_ns", plan_length(plan));
     jsonw_key_object(j, "load");

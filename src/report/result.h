@@ -125,8 +125,10 @@ struct run_result {
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
-    bool interrupted;   /* before its planned end */
-    int baseline_phase; /* or -1 */
+    bool interrupted;         /* before its planned end */
+    int baseline_phase;       /* or -1 */
+    struct named_value *load; /* that was run: from the user's flags, the scenario, the defaults */
+    size_t load_count;
 
     struct result_phase *phases;
     size_t phase_count;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "load/workers.h"
 #include "report/collect.h"
 #include "report/verdict.h"
@@ -328,6 +329,12 @@ static struct run_result *run_collect(struct run *run, struct err *err)
     free(faults);
     free(texts);
     return out;
+}
+
+uint64_t rig_run_seed(uint64_t session_seed, uint64_t index)
+{
+    struct rng rng = rng_fork(session_seed, index);
+    return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
 }
 
 int rig_run(const struct run_config *config, const struct result *result, struct run_result **out,
