@@ -14,6 +14,7 @@
 #include "rig/run.h"
 #include "scenario/catalog.h"
 #include "scenario/plan.h"
+#include "scenario/schema.h"
 
 struct settings {
     int nodes;
@@ -260,4 +261,31 @@ int scenario_show_main(int argc, char **argv)
     if (code != EXIT_CODE_PASSED)
         fprintf(stderr, "memchaos: %s\n", err.text);
     return code;
+}
+
+int scenario_schema_main(int argc, char **argv)
+{
+    struct settings s = {0};
+    struct err err;
+    const struct flag flags[] = {{NULL}};
+    static const struct flag_example examples[] = {
+        {"memchaos schema > scenario.v1.json", "then: # yaml-language-server: $schema=..."},
+        {NULL, NULL},
+    };
+    static const struct flag_help help = {
+        .usage = "memchaos schema",
+        .about = "Writes the JSON schema of scenario files, with which editors complete and check.",
+        .examples = examples,
+    };
+    switch (parse(flags, argc, argv, &s, &err)) {
+    case FLAG_HELP: flag_print_help(stdout, flags, &help); return EXIT_CODE_PASSED;
+    case FLAG_BAD: return usage_error("schema", err.text);
+    case FLAG_OK: break;
+    }
+    if (s.operand_count > 0)
+        return usage_error("schema", "takes no arguments");
+    struct jsonw json;
+    jsonw_init(&json, stdout, JSONW_PRETTY);
+    scenario_schema_write(&json);
+    return jsonw_finish(&json) == 0 ? EXIT_CODE_PASSED : EXIT_CODE_INTERNAL;
 }
