@@ -273,6 +273,8 @@ static void write_fault(struct writer *w, const struct run_result *run,
     const struct recovery_times *t = &f->times;
     jsonw_object(j);
     jsonw_key_string(j, "fault", f->text);
+    if (f->target != NULL && f->target[0] != '\0')
+        jsonw_key_string(j, "target", f->target);
     key_node(w, f->node);
     jsonw_key_string(j, "phase", f->phase < run->phase_count ? run->phases[f->phase].name : NULL);
     key_instant(w, "start_ns", t->fault_start_ns);

@@ -108,9 +108,10 @@ enum breaker_expectation {
 
 /* One fault on one node. */
 struct result_fault {
-    const char *text; /* "latency 500ms ± 100ms, downstream" */
-    unsigned node;    /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
-    unsigned phase;   /* in which it starts */
+    const char *text;   /* "latency 500ms ± 100ms, downstream" */
+    const char *target; /* as the scenario says it: "one"; "" when not known */
+    unsigned node;      /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
+    unsigned phase;     /* in which it starts */
     struct recovery_times times;
     struct victims victims;
     bool may_miss;        /* no victim is fine (random faults with a low probability) */

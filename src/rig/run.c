@@ -260,8 +260,14 @@ static size_t collect_phases(const struct run *run, struct collect_phase *phases
 
 #define FAULT_TEXT_SIZE 160
 
+/* Texts of one fault until the result has copied them. */
+struct fault_texts {
+    char text[FAULT_TEXT_SIZE];
+    char target[TARGET_TEXT_SIZE];
+};
+
 static size_t collect_faults(const struct run *run, struct collect_fault *faults,
-                             char (*texts)[FAULT_TEXT_SIZE])
+                             struct fault_texts *texts)
 {
     const struct plan *plan = run->config->plan;
     size_t count = 0;
@@ -269,9 +275,10 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
         const struct fault_log *log = &run->controller.faults[i];
         if (log->first_on_ns == NS_NEVER)
             continue;
-        plan_fault_text(&plan->faults[i], texts[count], FAULT_TEXT_SIZE);
+        plan_fault_text(&plan->faults[i], texts[count].text, FAULT_TEXT_SIZE);
         faults[count] = (struct collect_fault){
-            .text = texts[count],
+            .text = texts[count].text,
+            .target = target_text(&plan->faults[i].step->target, texts[count].target),
             .node = (unsigned)plan->faults[i].node,
             .phase = (unsigned)plan->faults[i].step->phase,
             .handle = run->fault_handles[i],
@@ -302,7 +309,7 @@ static struct run_result *run_collect(struct run *run, struct err *err)
     const struct plan *plan = run->config->plan;
     struct collect_phase phases[SCENARIO_PHASES_MAX];
     struct collect_fault *faults = calloc(plan->fault_count + 1, sizeof *faults);
-    char(*texts)[FAULT_TEXT_SIZE] = calloc(plan->fault_count + 1, sizeof *texts);
+    struct fault_texts *texts = calloc(plan->fault_count + 1, sizeof *texts);
     struct run_result *out = NULL;
     if (faults == NULL || texts == NULL) {
         err_set(err, "out of memory");
