@@ -68,8 +68,8 @@ class Show(Scenario):
             self.assertIn(line + "\n", out)
 
     def test_the_same_seed_shows_the_same_plan_and_a_run_carries_it_out(self):
-        path = self.file("drawn", "phases: {baseline: 3s, slow: 1s, down: 1s, recovery: 6s}\nsteps:\n"
-                         "- {target: one, toxic: latency, at: 100ms, jitter: 500ms,\n"
+        path = self.file("drawn", "phases: {baseline: 3s, slow: 1s, down: 1s, recovery: 6s}\n"
+                         "steps:\n- {target: one, toxic: latency, at: 100ms, jitter: 500ms,\n"
                          "   attributes: {latency: {from: 1, to: 9, steps: 3}}}\n"
                          "- {target: minority, phase: down, proxy: down}\n")
         plans = [self.plan(path, "-seed", str(seed)) for seed in range(12)]
