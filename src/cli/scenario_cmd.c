@@ -150,7 +150,7 @@ int scenario_check_main(int argc, char **argv)
     const struct flag flags[] = {
         {"nodes", FLAG_INT, &s.nodes, "n", "3", .min = 1, .max = SCENARIO_NODES_MAX,
          .help = "how many nodes there will be: targets must exist"},
-        {NULL},
+        {.name = NULL},
     };
     static const struct flag_example examples[] = {
         {"memchaos check ./mine.yaml", "all that is wrong with it, each at its line and column"},
@@ -237,7 +237,7 @@ int scenario_show_main(int argc, char **argv)
         {"nodes", FLAG_INT, &s.nodes, "n", "3", .min = 1, .max = SCENARIO_NODES_MAX,
          .help = "how many nodes there are"},
         {"json", FLAG_BOOL, &s.json, .help = "as JSON, with every event"},
-        {NULL},
+        {.name = NULL},
     };
     static const struct flag_example examples[] = {
         {"memchaos show packet-loss", "its timeline"},
@@ -267,7 +267,7 @@ int scenario_schema_main(int argc, char **argv)
 {
     struct settings s = {0};
     struct err err;
-    const struct flag flags[] = {{NULL}};
+    const struct flag flags[] = {{.name = NULL}};
     static const struct flag_example examples[] = {
         {"memchaos schema > scenario.v1.json", "then: # yaml-language-server: $schema=..."},
         {NULL, NULL},
