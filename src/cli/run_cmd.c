@@ -118,22 +118,25 @@ static void announce(struct job *s)
                  apiclient_url(topology_api(s->topology)));
 }
 
-static void measure_key_shares(struct job *s)
+/* As the present load and client have them. */
+static void measure_shares(struct job *s, double *keys, double *hits)
 {
     struct driver_config config = s->options.client;
     const char *servers[SCENARIO_NODES_MAX], *names[SCENARIO_NODES_MAX];
-    double shares[SCENARIO_NODES_MAX];
-    size_t count = topology_node_count(s->topology);
-    for (size_t i = 0; i < count; i++) {
+    config.server_count = topology_node_count(s->topology);
+    for (size_t i = 0; i < config.server_count; i++) {
         servers[i] = topology_node(s->topology, i)->listen;
         names[i] = topology_node(s->topology, i)->name;
     }
     config.servers = servers;
     config.names = names;
-    config.server_count = count;
-    key_share_measure(drivers[s->options.driver], &config, shares);
-    for (size_t i = 0; i < count; i++)
-        s->result->nodes[i].key_share = shares[i];
+    const struct key_share_config share = {
+        .driver = drivers[s->options.driver],
+        .client = &config,
+        .load = &s->options.load,
+        .workers = (unsigned)s->options.concurrency,
+    };
+    key_share_measure(&share, keys, hits);
 }
 
 static int result_begin(struct job *s, struct err *err)
@@ -163,7 +166,10 @@ static int result_begin(struct job *s, struct err *err)
     if (r->command == NULL || r->host.kernel == NULL ||
         run_options_list(&s->options, &r->arena, &r->options, &r->option_count) != 0)
         return err_set(err, "out of memory");
-    measure_key_shares(s);
+    double shares[SCENARIO_NODES_MAX];
+    measure_shares(s, shares, NULL);
+    for (size_t i = 0; i < r->node_count; i++)
+        r->nodes[i].key_share = shares[i];
     return 0;
 }
 
@@ -183,6 +189,16 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
     plan_fault_text(fault, text, sizeof text);
     log_info(&s->log, "%s: %s %s", s->result->nodes[fault->node].name, text,
              on ? "begins" : "over");
+}
+
+static void on_behind(void *arg, size_t phase, ns_t behind)
+{
+    struct job *s = arg;
+    char text[DURATION_TEXT_SIZE];
+    log_warn(&s->log, "%s: the load is %s behind its schedule: all %d workers are busy%s",
+             s->phases[phase].name, duration_text(behind / NS_PER_MS * NS_PER_MS, text),
+             s->options.concurrency,
+             phase == SCENARIO_BASELINE ? "; use a smaller -rate or a larger -concurrency" : "");
 }
 
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
@@ -207,8 +223,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .seed = rig_run_seed(s->options.seed, index),
         .key_shares = shares,
     };
-    for (size_t i = 0; i < planned.node_count; i++)
-        shares[i] = s->result->nodes[i].key_share;
+    measure_shares(s, NULL, shares);
     if (plan_init(plan, scenario, &planned, err) != 0) {
         free(plan);
         return -1;
@@ -223,15 +238,15 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .plan = plan,
         .driver = drivers[s->options.driver],
         .client = s->options.client,
-        .workload = workloads[s->options.workload],
+        .load = &s->options.load,
         .workers = (unsigned)s->options.concurrency,
-        .rate_per_s = s->options.rate_per_s,
         .timeout_ns = s->options.timeout_ns,
         .interval_ns = s->options.metrics_interval_ns,
         .seed = planned.seed,
         .signal_fd = s->signal_fd,
         .on_interval = on_interval,
         .on_fault = on_fault,
+        .on_behind = on_behind,
         .arg = s,
     };
     struct run_result *run = NULL;

@@ -27,6 +27,7 @@ struct shard {
     counter *live_counts; /* node, then succeeded and failed */
     hist_slot *service;   /* phase, node, op, succeeded */
     hist_slot *response;  /* phase, succeeded */
+    hist_slot *late;      /* phase */
     hist_slot *live;      /* node */
     counter overdue;
     _Atomic ns_t longest_ns;
@@ -83,9 +84,10 @@ static int shard_init(const struct recorder *r, struct shard *s)
     s->live_counts = calloc(r->config.nodes * 2, sizeof(*s->live_counts));
     s->service = calloc(cells(r) * 2, sizeof(*s->service));
     s->response = calloc(r->config.phases * 2, sizeof(*s->response));
+    s->late = calloc(r->config.phases, sizeof(*s->late));
     s->live = calloc(r->config.nodes, sizeof(*s->live));
-    return s->counts && s->arrivals && s->live_counts && s->service && s->response && s->live ? 0
-                                                                                              : -1;
+    bool ok = s->counts && s->arrivals && s->live_counts;
+    return ok && s->service && s->response && s->late && s->live ? 0 : -1;
 }
 
 static void hists_free(hist_slot *slots, size_t count)
@@ -103,6 +105,7 @@ static void shard_deinit(const struct recorder *r, struct shard *s)
 {
     hists_free(s->service, cells(r) * 2);
     hists_free(s->response, r->config.phases * 2);
+    hists_free(s->late, r->config.phases);
     hists_free(s->live, r->config.nodes);
     free(s->counts);
     free(s->arrivals);
@@ -287,6 +290,12 @@ void recorder_dropped(struct recorder *r, unsigned worker, unsigned phase, uint6
 {
     assert(phase < r->config.phases);
     add(&shard_of(r, worker)->arrivals[phase * 2 + 1], count);
+}
+
+void recorder_late(struct recorder *r, unsigned worker, unsigned phase, ns_t late_ns)
+{
+    assert(phase < r->config.phases);
+    hist_slot_record(&shard_of(r, worker)->late[phase], late_ns);
 }
 
 /* ---- stall watch ---- */
@@ -475,6 +484,14 @@ void recorder_response(const struct recorder *r, int phase, bool succeeded, stru
     for (unsigned i = 0; i < r->config.shards; i++)
         for (unsigned p = phases.begin; p < phases.end; p++)
             hist_slot_add(&r->shards[i].response[p * 2 + succeeded], out);
+}
+
+void recorder_lateness(const struct recorder *r, int phase, struct hist *out)
+{
+    struct range phases = range_of(phase, r->config.phases);
+    for (unsigned i = 0; i < r->config.shards; i++)
+        for (unsigned p = phases.begin; p < phases.end; p++)
+            hist_slot_add(&r->shards[i].late[p], out);
 }
 
 void recorder_live(const struct recorder *r, int64_t node, struct hist *out)

@@ -23,6 +23,14 @@ static struct latency response(struct reader *r, int phase, bool succeeded)
     return latency_of(&r->hist);
 }
 
+static void collect_lateness(struct reader *r, int phase, struct result_phase *out)
+{
+    hist_reset(&r->hist);
+    recorder_lateness(r->recorder, phase, &r->hist);
+    out->lateness = latency_of(&r->hist);
+    out->lateness_p10_ns = hist_value_at_percentile(&r->hist, 10);
+}
+
 static int collect_phases(const struct collect *c, struct reader *r, struct run_result *run)
 {
     run->phases = arena_array(&run->arena, c->phase_count, sizeof(*run->phases));
@@ -40,6 +48,7 @@ static int collect_phases(const struct collect *c, struct reader *r, struct run_
             .response = response(r, phase, true),
             .service_failed = service(r, phase, RECORDER_ALL, RECORDER_ALL, false),
         };
+        collect_lateness(r, phase, &run->phases[i]);
         if (!run->phases[i].name)
             return -1;
     }

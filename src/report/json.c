@@ -84,6 +84,11 @@ static void key_counts(struct jsonw *j, const char *key, const struct recorder_c
     jsonw_key_uint(j, "wrong_data", c->wrong);
     uint64_t ended = c->succeeded + c->failed;
     jsonw_key_double(j, "error_ratio", ended > 0 ? (double)c->failed / (double)ended : 0);
+    uint64_t hits = c->by_outcome[OUTCOME_HIT], reads = hits + c->by_outcome[OUTCOME_MISS];
+    if (reads > 0)
+        jsonw_key_double(j, "hit_ratio", (double)hits / (double)reads);
+    else
+        jsonw_key_null(j, "hit_ratio");
     key_outcomes(j, c->by_outcome);
     jsonw_object_end(j);
 }
@@ -128,6 +133,7 @@ static void write_phases(struct writer *w, const struct run_result *run)
         key_latency(j, "service", &p->service);
         key_latency(j, "response", &p->response);
         key_latency(j, "service_failed", &p->service_failed);
+        key_latency(j, "lateness", &p->lateness);
         jsonw_object_end(j);
     }
     jsonw_array_end(j);
@@ -182,6 +188,7 @@ static void write_nodes(struct writer *w, const struct run_result *run)
         jsonw_object(j);
         key_node(w, i);
         key_counts(j, "counts", &n->counts);
+        jsonw_key_double(j, "load_share_ratio", result_load_share(run, i));
         key_latency(j, "service", &n->service);
         key_node_stats(j, "end", &n->stats);
         jsonw_key_uint(j, "pool_total_max", n->pool_total_max);

@@ -86,6 +86,14 @@ void run_result_free(struct run_result *run)
     free(run);
 }
 
+double result_load_share(const struct run_result *run, unsigned node)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < run->node_count; i++)
+        all += run->nodes[i].counts.attempted;
+    return all > 0 ? (double)run->nodes[node].counts.attempted / (double)all : 0;
+}
+
 void result_add_run(struct result *r, struct run_result *run)
 {
     if (r->run_count == RESULT_RUNS_MAX) {

@@ -79,6 +79,8 @@ struct result_phase {
     struct latency service; /* of the successes */
     struct latency response;
     struct latency service_failed;
+    struct latency lateness; /* of the starts, against the schedule; count 0 in a closed loop */
+    ns_t lateness_p10_ns;    /* one start in ten was no later than that */
 };
 
 struct result_op {
@@ -192,6 +194,9 @@ void result_free(struct result *r);
 
 struct run_result *run_result_new(size_t node_count);
 void run_result_free(struct run_result *run);
+
+/* Of the operations that went to any node, the share of this one, 0 to 1. */
+double result_load_share(const struct run_result *run, unsigned node);
 
 /* Takes ownership of the judged run and updates the verdict. */
 void result_add_run(struct result *r, struct run_result *run);

@@ -158,6 +158,16 @@ static void latency_row(const struct writer *w, struct table *t, const char *nam
     cell_ns(w, t, l->max_ns);
 }
 
+static void write_hits(const struct writer *w, const struct recorder_counts *c)
+{
+    char hits[HUMAN_SIZE], misses[HUMAN_SIZE];
+    uint64_t hit = c->by_outcome[OUTCOME_HIT], reads = hit + c->by_outcome[OUTCOME_MISS];
+    if (reads > 0)
+        fprintf(w->out, "\n    hit ratio %.1f %%: %s hits, %s misses\n",
+                100.0 * (double)hit / (double)reads, human_count(hit, hits),
+                human_count(c->by_outcome[OUTCOME_MISS], misses));
+}
+
 static void write_latency(const struct writer *w, const struct run_result *run)
 {
     struct table t;
@@ -171,6 +181,7 @@ static void write_latency(const struct writer *w, const struct run_result *run)
     title(w, "Latency");
     table_print(&t, w->out, 4);
     table_deinit(&t);
+    write_hits(w, &run->total);
 }
 
 static void write_errors(const struct writer *w, const struct run_result *run)
@@ -194,14 +205,15 @@ static void write_errors(const struct writer *w, const struct run_result *run)
 static void write_nodes(const struct writer *w, const struct run_result *run)
 {
     struct table t;
-    table_init(&t, "llrrrrrrl");
-    HEAD(&t, "node", "address", "key share", "succeeded", "failed", "p99", "pool high-water",
-         "breaker open for", "now");
+    table_init(&t, "llrrrrrrrl");
+    HEAD(&t, "node", "address", "key share", "load share", "succeeded", "failed", "p99",
+         "pool high-water", "breaker open for", "now");
     for (unsigned i = 0; i < run->node_count && i < w->result->node_count; i++) {
         const struct result_node_run *n = &run->nodes[i];
         table_cell(&t, node_name(w, i));
         table_cell(&t, w->result->nodes[i].address);
         table_cellf(&t, "%.1f %%", 100 * w->result->nodes[i].key_share);
+        table_cellf(&t, "%.1f %%", 100 * result_load_share(run, i));
         cell_count(&t, n->counts.succeeded);
         cell_count(&t, n->counts.failed);
         cell_latency(w, &t, &n->service, n->service.p99_ns);

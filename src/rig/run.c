@@ -26,7 +26,9 @@ struct run {
     struct transitions *transitions;
     struct sampler *sampler;
     void *client;
+    struct load *load;
     struct workers *workers;
+    bool told_behind[SCENARIO_PHASES_MAX];
     struct evidence evidence;
     struct controller controller;
     int *fault_handles; /* of the sampler, by fault of the plan */
@@ -103,12 +105,27 @@ static int client_begin(struct run *run, struct err *err)
     run->client_config.workers = config->workers;
     run->client_config.seed = config->seed;
     run->client_config.transitions = run->transitions;
+    if (config->load->workload->adapt_client != NULL)
+        config->load->workload->adapt_client(&run->client_config);
     return config->driver->open(&run->client_config, &run->client, err);
+}
+
+/* A number that no other run has that used the same servers. */
+static uint32_t run_number(uint64_t seed)
+{
+    struct timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t state = seed ^ ((uint64_t)wall.tv_sec << 32) ^ (uint64_t)wall.tv_nsec;
+    return (uint32_t)rng_splitmix(&state);
 }
 
 static int load_begin(struct run *run, struct err *err)
 {
     const struct run_config *config = run->config;
+    run->load = load_new(config->load, config->workers, config->seed, run_number(config->seed));
+    if (run->load == NULL)
+        return err_set(err, "out of memory for what is known about %s keys",
+                       config->load->text.keys);
     struct sampler_config sampler = {
         .recorder = run->recorder,
         .transitions = run->transitions,
@@ -120,14 +137,14 @@ static int load_begin(struct run *run, struct err *err)
     };
     struct workers_config workers = {
         .count = config->workers,
-        .workload = config->workload,
+        .load = run->load,
         .driver = config->driver,
         .client = run->client,
         .recorder = run->recorder,
         .evidence = &run->evidence,
-        .rate_per_s = config->rate_per_s,
         .timeout_ns = config->timeout_ns,
         .seed = config->seed,
+        .cancel_fd = config->signal_fd,
     };
     if (workers_start(&workers, &run->workers, err) != 0)
         return -1;
@@ -170,6 +187,15 @@ static void enter_phase(struct run *run, size_t phase)
     recorder_phase_set(run->recorder, (unsigned)phase);
 }
 
+static void tell_behind(struct run *run, ns_t now)
+{
+    ns_t behind = workers_behind(run->workers, now);
+    if (behind < RUN_BEHIND_NS || run->told_behind[run->phase] || run->config->on_behind == NULL)
+        return;
+    run->told_behind[run->phase] = true;
+    run->config->on_behind(run->config->arg, run->phase, behind);
+}
+
 /*
  * What is due now. An operation belongs to the phase in which it starts, so a phase begins before
  * its first fault is switched on and lasts until its last one is off.
@@ -184,6 +210,7 @@ static int run_advance(struct run *run, ns_t now)
     }
     if (controller_advance(&run->controller, now, phase, &run->broken) != 0)
         return -1;
+    tell_behind(run, now);
     return topology_check(run->config->topology, &run->broken);
 }
 
@@ -234,6 +261,7 @@ static void run_free(struct run *run)
     workers_stop(run->workers);
     sampler_free(run->sampler);
     controller_deinit(&run->controller);
+    load_free(run->load);
     if (run->client != NULL)
         run->config->driver->close(run->client);
     transitions_free(run->transitions);

@@ -17,7 +17,10 @@
 #define FILE_BYTES_MAX (1u << 20)
 
 const char *const scenario_load_keys[LOAD_KEY_COUNT + 1] = {
-    "workload", "arrival", "rate", "concurrency", "keys", "values", NULL};
+    "workload", "arrival", "rate", "concurrency", "keys", "values", "hit_ratio", "prefill", NULL};
+const char *const scenario_load_flags[LOAD_KEY_COUNT + 1] = {"workload",    "arrival", "rate",
+                                                             "concurrency", "keys",    "value-size",
+                                                             "hit-ratio",   "prefill", NULL};
 
 static int file_name(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
 {
@@ -160,7 +163,8 @@ static int read_load(struct yaml_doc *doc, yaml_node_t *node, struct scenario_lo
             rc = yaml_fail(doc, key, err, "key \"%s\" is given twice", word);
         else if (read_text(doc, value, word, load->text[i], sizeof load->text[i], err) != 0)
             rc = -1;
-        else if (rules != NULL && rules->load_check(rules->arg, word, load->text[i], &reason) != 0)
+        else if (rules != NULL && rules->load_check(rules->arg, (enum scenario_load_key)i,
+                                                    load->text[i], &reason) != 0)
             rc = yaml_fail(doc, value, err, "%s", reason.text);
     }
     return rc;

@@ -78,7 +78,7 @@ static void write_load(struct jsonw *j)
     for (size_t i = 0; i < LOAD_KEY_COUNT; i++) {
         char help[64];
         snprintf(help, sizeof help, "As the flag -%s, which wins when it is given.",
-                 scenario_load_keys[i]);
+                 scenario_load_flags[i]);
         jsonw_key_object(j, scenario_load_keys[i]);
         jsonw_key_string(j, "description", help);
         jsonw_key_array(j, "type");

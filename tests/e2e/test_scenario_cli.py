@@ -37,7 +37,8 @@ class Check(Scenario):
                         "load: {workload: mixd, rate: fast}\nsteps: [{target: all, proxy: dwon}]\n")
         good = self.file("good", "phases: {baseline: 1s}\n")
         process = self.ok("check", bad, good, "./nowhere.yaml", code=104)
-        for line in (f"{bad}:3:20: baseline", f"{bad}:4:18: workload", f"{bad}:4:30: rate must be",
+        for line in (f"{bad}:3:20: baseline", f"{bad}:4:18: workload",
+                     f'{bad}:4:30: rate: "fast"',
                      f'{bad}:5:30: unknown proxy state "dwon"; did you mean "down"?',
                      "./nowhere.yaml: No such file"):
             self.assertIn(line, process.err)
@@ -125,7 +126,7 @@ class Load(Scenario):
         run = result["runs"][0]
         self.assertEqual(run["load"]["rate"], "300")
         self.assertEqual(run["load"]["concurrency"], "5")
-        self.assertEqual(result["options"]["rate"], "10000")
+        self.assertEqual(result["options"]["rate"], "10k")
         self.assertLess(run["counts"]["attempted"], 700)
 
 

@@ -48,6 +48,8 @@ static void fill_phases(struct run_result *run)
             .service = latency(i == 1 ? 66000 : 100000, 210 * US),
             .response = latency(i == 1 ? 66000 : 100000, 230 * US),
             .service_failed = i == 1 ? latency(34000, 2 * US) : (struct latency){0},
+            .lateness = latency(100000, 30 * US),
+            .lateness_p10_ns = 20 * US,
         };
     }
 }

@@ -75,6 +75,11 @@ static void victims_unknown_but_slow(struct run_result *run)
         2 * run->nodes[0].phase_service[0].p99_ns + NS_PER_MS + 1;
 }
 
+static void never_on_time(struct run_result *run)
+{
+    run->phases[0].lateness_p10_ns = 21 * NS_PER_MS;
+}
+
 static void saturated(struct run_result *run)
 {
     run->phases[0].counts.dropped = run->phases[0].counts.offered / 50;
@@ -179,6 +184,7 @@ static void each_fact_has_its_verdict(void **state)
         {victims_unknown_and_no_effect, VERDICT_INVALID, "fault_hit"},
         {victims_unknown_but_slow, VERDICT_PASSED, NULL},
         {saturated, VERDICT_INVALID, "generator_kept_up"},
+        {never_on_time, VERDICT_INVALID, "generator_on_time"},
         {nothing_succeeded, VERDICT_INVALID, "operations_done"},
         {overdue, VERDICT_FAILED, "no_operation_overdue"},
         {overdue_and_no_victim, VERDICT_INVALID, "fault_hit"},

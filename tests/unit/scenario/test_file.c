@@ -232,10 +232,11 @@ static void more_mistakes_than_are_kept_are_counted_up_to_the_bound(void **state
     assert_int_equal(problems_of(text, NULL, &problems), YAML_PROBLEMS_MAX);
 }
 
-static int no_rate_above_nine(void *arg, const char *key, const char *text, struct err *err)
+static int no_rate_above_nine(void *arg, enum scenario_load_key key, const char *text,
+                              struct err *err)
 {
     *(int *)arg += 1;
-    if (strcmp(key, "rate") == 0 && strlen(text) > 1)
+    if (key == LOAD_RATE && strlen(text) > 1)
         return err_set(err, "rate is too much");
     return 0;
 }
@@ -286,6 +287,9 @@ static void reads_phases_groups_load_and_what_moves(void **state)
     assert_int_equal(s.steps[1].values_to.given, 3);
 }
 
+#define BLANKS_50 "                                                  "
+#define LONG_LINE HEAD "phases: {baseline: 1s," BLANKS_50 BLANKS_50 "                  BAD: 1s}\n"
+
 static void a_message_shows_the_line_with_a_caret(void **state)
 {
     (void)state;
@@ -294,6 +298,9 @@ static void a_message_shows_the_line_with_a_caret(void **state)
     assert_int_equal(parse("name: x\n  bad: [\n", &s, &err), -1);
     assert_int_equal(parse(HEAD "phases: {basline: 5s}\n", &s, &err), -1);
     assert_non_null(strstr(err.text, "\n  phases: {basline: 5s}\n           ^"));
+    assert_int_equal(parse(LONG_LINE, &s, &err), -1);
+    assert_non_null(strstr(err.text, "f.yaml:3:141: "));
+    assert_non_null(strstr(err.text, "\n  " BLANKS_50 "BAD: 1s}\n  " BLANKS_50 "^"));
 }
 
 static void every_split_of_a_file_is_refused_or_read(void **state)
