@@ -12,15 +12,14 @@
 #include <unistd.h>
 
 #include "base/duration.h"
-#include "base/wrap.h"
 #include "cli/exit_code.h"
 #include "cli/run_options.h"
 #include "cli/run_skip.h"
+#include "cli/scenario_list.h"
 #include "report/report.h"
+#include "rig/key_share.h"
 #include "rig/run.h"
 #include "scenario/catalog.h"
-
-#define KEY_SAMPLE 10000 /* keys whose node is looked up to tell each node's share */
 
 struct job {
     struct run_options options;
@@ -31,32 +30,12 @@ struct job {
     size_t scenario_count;
     struct run_skips skips;
     bool new_accounts; /* see net_enter() */
+    const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
     int signal_fd;
     bool interrupted;
 };
-
-static void print_list(void)
-{
-    struct scenario *list = calloc(CATALOG_MAX, sizeof *list);
-    struct err err;
-    size_t count = list != NULL ? catalog_all(list, &err) : 0;
-    printf("Scenarios (-scenario NAME; -scenario GROUP runs a group, all is the group main):\n");
-    for (size_t i = 0; i < count; i++) {
-        char length[DURATION_TEXT_SIZE];
-        printf("\n  %-28s %-9s %6s\n", list[i].name, list[i].group,
-               duration_text(scenario_length(&list[i]), length));
-        wrap_print(stdout, list[i].description, 0, 6, 96);
-    }
-    printf("\nWorkloads (-workload NAME):\n");
-    for (size_t i = 0; workloads[i] != NULL; i++)
-        printf("  %-28s %s\n", workloads[i]->name, workloads[i]->help);
-    printf("\nDrivers (-driver NAME):\n");
-    for (size_t i = 0; drivers[i] != NULL; i++)
-        printf("  %-28s %s\n", drivers[i]->name, drivers[i]->help);
-    free(list);
-}
 
 static bool wants_colour(FILE *stream)
 {
@@ -147,12 +126,11 @@ static void announce(struct job *s)
                  apiclient_url(topology_api(s->topology)));
 }
 
-/* Share of the key space per node, as the client maps it. */
 static void measure_key_shares(struct job *s)
 {
-    const struct driver *driver = drivers[s->options.driver];
     struct driver_config config = s->options.client;
     const char *servers[SCENARIO_NODES_MAX], *names[SCENARIO_NODES_MAX];
+    double shares[SCENARIO_NODES_MAX];
     size_t count = topology_node_count(s->topology);
     for (size_t i = 0; i < count; i++) {
         servers[i] = topology_node(s->topology, i)->listen;
@@ -161,19 +139,9 @@ static void measure_key_shares(struct job *s)
     config.servers = servers;
     config.names = names;
     config.server_count = count;
-    config.workers = 1;
-    void *client;
-    struct err err;
-    if (driver->open(&config, &client, &err) != 0)
-        return;
-    for (int i = 0; i < KEY_SAMPLE; i++) {
-        char key[SESSION_KEY_SIZE];
-        int n = snprintf(key, sizeof key, "key-worker%d-%d", i % 100, i / 100);
-        int node = driver->node_of_key(client, key, (size_t)n);
-        if (node >= 0 && (size_t)node < count)
-            s->result->nodes[node].key_share += 1.0 / KEY_SAMPLE;
-    }
-    driver->close(client);
+    key_share_measure(drivers[s->options.driver], &config, shares);
+    for (size_t i = 0; i < count; i++)
+        s->result->nodes[i].key_share = shares[i];
 }
 
 static int result_begin(struct job *s, struct err *err)
@@ -212,7 +180,7 @@ static void on_interval(void *arg, const struct interval *interval, unsigned nod
 {
     struct job *s = arg;
     if (!s->options.quiet)
-        report_interval_line(stderr, interval, start_ns, phase_names[interval->phase],
+        report_interval_line(stderr, interval, start_ns, s->phases[interval->phase].name,
                              s->result->nodes, nodes, s->style);
 }
 
@@ -226,14 +194,6 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
              on ? "begins" : "over");
 }
 
-/* Each run has its own seed, derived from the session's, so that repetitions differ and still
- * repeat. */
-static uint64_t run_seed(const struct job *s, uint64_t index)
-{
-    struct rng rng = rng_fork(s->options.seed, index);
-    return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
-}
-
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
  * those before it. */
 static bool is_normal_end(const struct job *s, const struct run_result *run)
@@ -242,16 +202,27 @@ static bool is_normal_end(const struct job *s, const struct run_result *run)
            run->verdict == VERDICT_INTERRUPTED && s->result->run_count > 0;
 }
 
-static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
-                        uint64_t index, struct err *err)
+/* One run with the options as they are now. */
+static int run_with_load(struct job *s, const struct scenario *scenario, ns_t duration,
+                         uint64_t index, struct err *err)
 {
     struct plan *plan = malloc(sizeof *plan);
     if (plan == NULL)
         return err_set(err, "out of memory");
-    if (plan_init(plan, scenario, topology_node_count(s->topology), duration, err) != 0) {
+    double shares[SCENARIO_NODES_MAX];
+    struct plan_config planned = {
+        .node_count = topology_node_count(s->topology),
+        .duration = duration,
+        .seed = rig_run_seed(s->options.seed, index),
+        .key_shares = shares,
+    };
+    for (size_t i = 0; i < planned.node_count; i++)
+        shares[i] = s->result->nodes[i].key_share;
+    if (plan_init(plan, scenario, &planned, err) != 0) {
         free(plan);
         return -1;
     }
+    s->phases = plan->scenario.phases;
     char length[DURATION_TEXT_SIZE];
     log_info(&s->log, "scenario %s, %s", scenario->name, duration_text(plan_length(plan), length));
     if (!s->options.quiet)
@@ -266,7 +237,7 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         .rate_per_s = s->options.rate_per_s,
         .timeout_ns = s->options.timeout_ns,
         .interval_ns = s->options.metrics_interval_ns,
-        .seed = run_seed(s, index),
+        .seed = planned.seed,
         .signal_fd = s->signal_fd,
         .private_network = s->skips.network,
         .on_interval = on_interval,
@@ -279,6 +250,10 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     free(plan);
     if (rc != 0)
         return -1;
+    if (run_options_load_list(&s->options, &run->arena, &run->load, &run->load_count) != 0) {
+        run_result_free(run);
+        return err_set(err, "out of memory");
+    }
     if (!s->options.json) {
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
@@ -288,6 +263,18 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     else
         result_add_run(s->result, run);
     return 0;
+}
+
+static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
+                        uint64_t index, struct err *err)
+{
+    int rc = run_options_load_set(&s->options, &scenario->load, err);
+    if (rc != 0)
+        err_prefix(err, "scenario %s", scenario->name);
+    else
+        rc = run_with_load(s, scenario, duration, index, err);
+    run_options_load_reset(&s->options);
+    return rc;
 }
 
 /* The share of -duration that belongs to one of several scenarios. */
@@ -330,7 +317,8 @@ static int load_scenarios(struct job *s, struct err *err)
     s->scenarios = calloc(CATALOG_MAX, sizeof *s->scenarios);
     if (s->scenarios == NULL)
         return err_set(err, "out of memory");
-    s->scenario_count = catalog_find(s->options.scenario, s->scenarios, err);
+    const struct scenario_rules rules = {.load_check = run_options_load_check, .arg = &s->options};
+    s->scenario_count = catalog_find(s->options.scenario, &rules, s->scenarios, err);
     for (size_t i = 0; i < s->scenario_count; i++)
         if (s->options.direct && needs_proxies(&s->scenarios[i]))
             return err_set(err, "-direct: scenario %s has faults, which need the proxies",
@@ -416,7 +404,7 @@ static int usage_error(const char *text)
 static int set_up_and_run(struct job *s, struct err *err)
 {
     if (load_scenarios(s, err) != 0)
-        return strchr(s->options.scenario, '/') != NULL ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
+        return catalog_is_path(s->options.scenario) ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
     if (choose_scenarios(s, err) != 0)
         return s->scenario_count == 0 ? EXIT_CODE_INVALID : EXIT_CODE_INTERNAL;
     if (job_begin(s, err) != 0)
@@ -444,7 +432,7 @@ int run_cmd_main(int argc, char **argv)
         if (s->options.version)
             printf("memchaos %s\n", MEMCHAOS_VERSION);
         else if (s->options.list)
-            print_list();
+            code = scenario_list_print(stdout, &err);
         else
             code = set_up_and_run(s, &err);
         if (code != EXIT_CODE_PASSED && err.text[0] != '\0')

@@ -186,6 +186,83 @@ enum run_options_result run_options_parse(struct run_options *o, int argc, char 
     return check_options(o, err) == 0 ? RUN_OPTIONS_OK : RUN_OPTIONS_BAD;
 }
 
+static const struct flag *find_flag(const struct run_options *o, const char *name)
+{
+    for (size_t i = 0; o->flags[i].name != NULL; i++)
+        if (strcmp(o->flags[i].name, name) == 0)
+            return &o->flags[i];
+    return NULL;
+}
+
+int run_options_load_check(void *options, const char *key, const char *text, struct err *err)
+{
+    const struct flag *flag = find_flag(options, key);
+    char before[512];
+    struct err reason;
+    if (flag == NULL)
+        return err_set(err, "this build has no -%s", key);
+    flag_value_text(flag, before, sizeof before);
+    int rc = flag_set(flag, text, &reason);
+    if (rc != 0) {
+        const char *wanted = strstr(reason.text, ": must be");
+        err_set(err, "%s %s", key, wanted != NULL ? wanted + 2 : reason.text);
+    } else if (flag->kind != FLAG_STRING) {
+        rc = flag_set(flag, before, err);
+    }
+    return rc;
+}
+
+/* The flag for a load key when a scenario may set it; NULL when there is none or the user gave it.
+ */
+static const struct flag *free_flag(const struct run_options *o, int key)
+{
+    const struct flag *flag = find_flag(o, scenario_load_keys[key]);
+    return flag != NULL && !*flag->given ? flag : NULL;
+}
+
+int run_options_load_set(struct run_options *o, const struct scenario_load *load, struct err *err)
+{
+    for (int key = 0; key < LOAD_KEY_COUNT; key++) {
+        const struct flag *flag = free_flag(o, key);
+        if (load->text[key][0] == '\0')
+            continue;
+        if (find_flag(o, scenario_load_keys[key]) == NULL)
+            return err_set(err, "load: this build has no -%s", scenario_load_keys[key]);
+        if (flag != NULL && flag_set(flag, load->text[key], err) != 0)
+            return err_prefix(err, "load");
+    }
+    return 0;
+}
+
+void run_options_load_reset(struct run_options *o)
+{
+    for (int key = 0; key < LOAD_KEY_COUNT; key++) {
+        const struct flag *flag = free_flag(o, key);
+        struct err err;
+        if (flag != NULL && flag_set(flag, flag->default_text, &err) != 0)
+            assert(!"a flag's own default is in order");
+    }
+}
+
+int run_options_load_list(const struct run_options *o, struct arena *arena,
+                          struct named_value **out, size_t *count)
+{
+    struct named_value *list = arena_array(arena, LOAD_KEY_COUNT, sizeof *list);
+    *count = 0;
+    for (int key = 0; key < LOAD_KEY_COUNT && list != NULL; key++) {
+        const struct flag *flag = find_flag(o, scenario_load_keys[key]);
+        char text[512];
+        if (flag == NULL)
+            continue;
+        list[*count].name = flag->name;
+        list[*count].value = arena_text(arena, flag_value_text(flag, text, sizeof text));
+        if (list[(*count)++].value == NULL)
+            return -1;
+    }
+    *out = list;
+    return list != NULL ? 0 : -1;
+}
+
 int run_options_list(const struct run_options *o, struct arena *arena, struct named_value **out,
                      size_t *count)
 {

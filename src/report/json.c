@@ -105,6 +105,15 @@ static void key_node_stats(struct jsonw *j, const char *key, const struct node_s
 
 /* ---- one run ---- */
 
+static void write_named_values(struct jsonw *j, const char *key, const struct named_value *values,
+                               size_t count)
+{
+    jsonw_key_object(j, key);
+    for (size_t i = 0; i < count; i++)
+        jsonw_key_string(j, values[i].name, values[i].value);
+    jsonw_object_end(j);
+}
+
 static void write_phases(struct writer *w, const struct run_result *run)
 {
     struct jsonw *j = &w->json;
@@ -268,6 +277,8 @@ static void write_fault(struct writer *w, const struct run_result *run,
     const struct recovery_times *t = &f->times;
     jsonw_object(j);
     jsonw_key_string(j, "fault", f->text);
+    if (f->target != NULL && f->target[0] != '\0')
+        jsonw_key_string(j, "target", f->target);
     key_node(w, f->node);
     jsonw_key_string(j, "phase", f->phase < run->phase_count ? run->phases[f->phase].name : NULL);
     key_instant(w, "start_ns", t->fault_start_ns);
@@ -355,6 +366,8 @@ static void write_run(struct writer *w, const struct run_result *run)
     key_instant(w, "start_ns", run->start_ns);
     key_instant(w, "end_ns", run->end_ns);
     jsonw_key_bool(j, "interrupted", run->interrupted);
+    if (run->load_count > 0)
+        write_named_values(j, "load", run->load, run->load_count);
     write_reasons(j, run);
     write_checks(j, run);
     key_counts(j, "counts", &run->total);
@@ -392,14 +405,6 @@ static void write_host(struct jsonw *j, const struct result_host *host)
     jsonw_key_string(j, "kernel", host->kernel);
     jsonw_key_uint(j, "cpus", host->cpus);
     jsonw_key_string(j, "memcached_version", host->memcached_version);
-    jsonw_object_end(j);
-}
-
-static void write_options(struct jsonw *j, const struct result *r)
-{
-    jsonw_key_object(j, "options");
-    for (size_t i = 0; i < r->option_count; i++)
-        jsonw_key_string(j, r->options[i].name, r->options[i].value);
     jsonw_object_end(j);
 }
 
@@ -453,7 +458,7 @@ int report_json(FILE *out, const struct result *r)
     write_started_at(j, r->start_unix_ns);
     key_elapsed(&w, "length_ns", r->start_ns, r->end_ns);
     write_host(j, &r->host);
-    write_options(j, r);
+    write_named_values(j, "options", r->options, r->option_count);
     write_targets(j, r);
     write_skipped(j, r);
     jsonw_key_uint(j, "runs_dropped", r->runs_dropped);

@@ -108,9 +108,10 @@ enum breaker_expectation {
 
 /* One fault on one node. */
 struct result_fault {
-    const char *text; /* "latency 500ms ± 100ms, downstream" */
-    unsigned node;    /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
-    unsigned phase;   /* in which it starts */
+    const char *text;   /* "latency 500ms ± 100ms, downstream" */
+    const char *target; /* as the scenario says it: "one"; "" when not known */
+    unsigned node;      /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
+    unsigned phase;     /* in which it starts */
     struct recovery_times times;
     struct victims victims;
     bool may_miss;        /* no victim is fine (random faults with a low probability) */
@@ -125,8 +126,10 @@ struct run_result {
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
-    bool interrupted;   /* before its planned end */
-    int baseline_phase; /* or -1 */
+    bool interrupted;         /* before its planned end */
+    int baseline_phase;       /* or -1 */
+    struct named_value *load; /* that was run: from the user's flags, the scenario, the defaults */
+    size_t load_count;
 
     struct result_phase *phases;
     size_t phase_count;

@@ -39,6 +39,10 @@ struct run_config {
     void *arg;
 };
 
+/* The seed of a session's `index`-th run: each has its own, so that repetitions differ and still
+ * repeat. */
+uint64_t rig_run_seed(uint64_t session_seed, uint64_t index);
+
 /*
  * Runs and judges. Returns 0 with the result, which the caller owns; a run that was stopped early,
  * or whose node died, has a result too. Returns -1 when it could not begin. `result` gives the

@@ -78,6 +78,21 @@ static int fault_switch(struct controller *c, size_t index, bool on, struct err 
     return 0;
 }
 
+/* One event. A ramp moves by updating what is there, so that no byte notices but by its effect. */
+static int carry_out(struct controller *c, const struct plan_event *event, struct err *err)
+{
+    struct fault *fault = &c->faults[event->fault].fault;
+    const struct scenario_step *step = c->config.plan->faults[event->fault].step;
+    if (event->action == PLAN_OFF)
+        return fault_switch(c, event->fault, false, err);
+    fault->values = plan_values_at(step, event->position, &fault->toxicity);
+    if (event->action == PLAN_ON)
+        return fault_switch(c, event->fault, true, err);
+    if (fault->type->ops->update(&c->config.env, fault, err) != 0)
+        return err_prefix(err, "cannot change a fault of node %zu", fault->node + 1);
+    return 0;
+}
+
 static void fault_over(struct controller *c, size_t index)
 {
     struct fault_log *log = &c->faults[index];
@@ -88,11 +103,15 @@ static void fault_over(struct controller *c, size_t index)
         log->fault.type->ops->count(&c->config.env, &log->fault, 1);
 }
 
-int controller_advance(struct controller *controller, ns_t now, struct err *err)
+int controller_advance(struct controller *controller, ns_t now, size_t phase, struct err *err)
 {
+    const struct plan *plan = controller->config.plan;
     while (controller_deadline(controller) <= now) {
-        const struct plan_event *event = &controller->config.plan->events[controller->next_event++];
-        if (fault_switch(controller, event->fault, event->on, err) != 0)
+        const struct plan_event *event = &plan->events[controller->next_event];
+        if (plan->faults[event->fault].step->phase > phase)
+            break;
+        controller->next_event++;
+        if (carry_out(controller, event, err) != 0)
             return -1;
         if (--controller->faults[event->fault].events_left == 0)
             fault_over(controller, event->fault);

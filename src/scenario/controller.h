@@ -47,8 +47,9 @@ void controller_deinit(struct controller *controller);
 /* When the next event is due, monotonic; NS_NEVER after the last. */
 ns_t controller_deadline(const struct controller *controller);
 
-/* Carries out every event that is due. Returns 0, or -1 when a fault could not be switched. */
-int controller_advance(struct controller *controller, ns_t now, struct err *err);
+/* Carries out every event that is due and belongs to a phase up to `phase`. Returns 0, or -1 when
+ * a fault could not be switched. */
+int controller_advance(struct controller *controller, ns_t now, size_t phase, struct err *err);
 
 /*
  * Switches off every fault that is on. Goes on after an error, and returns -1 with the first one:

@@ -25,16 +25,22 @@ static int fail_at(const struct yaml_doc *doc, size_t line, size_t column, struc
     size_t width = 0;
     while (start + width < end && start[width] != '\n' && width < QUOTE_MAX)
         width++;
+    struct err problem;
     if (column >= QUOTE_MAX)
-        return err_set(err, "%s:%zu:%zu: %s", doc->source, line + 1, column + 1, text);
-    return err_set(err, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
-                   (int)width, start, (int)column, "");
+        err_set(&problem, "%s:%zu:%zu: %s", doc->source, line + 1, column + 1, text);
+    else
+        err_set(&problem, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
+                (int)width, start, (int)column, "");
+    if (doc->problems->count < YAML_PROBLEMS_MAX)
+        doc->problems->errors[doc->problems->count++] = problem;
+    return err_set(err, "%s", problem.text);
 }
 
 int yaml_doc_init(struct yaml_doc *doc, const char *source, const char *text, size_t length,
-                  struct err *err)
+                  struct yaml_problems *problems, struct err *err)
 {
-    *doc = (struct yaml_doc){.source = source, .text = text, .length = length};
+    *doc =
+        (struct yaml_doc){.source = source, .text = text, .length = length, .problems = problems};
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         return err_set(err, "%s: out of memory", source);
@@ -74,6 +80,19 @@ yaml_node_t *yaml_doc_root(struct yaml_doc *doc)
     return yaml_document_get_root_node(&doc->document);
 }
 
+yaml_node_t *yaml_doc_find(struct yaml_doc *doc, const yaml_node_t *mapping, const char *key)
+{
+    if (mapping->type != YAML_MAPPING_NODE)
+        return NULL;
+    for (yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+         pair < mapping->data.mapping.pairs.top; pair++) {
+        const char *word = yaml_scalar(yaml_doc_node(doc, pair->key));
+        if (word != NULL && strcmp(word, key) == 0)
+            return yaml_doc_node(doc, pair->value);
+    }
+    return NULL;
+}
+
 const char *yaml_scalar(const yaml_node_t *node)
 {
     return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
@@ -88,6 +107,30 @@ int yaml_fail(struct yaml_doc *doc, const yaml_node_t *node, struct err *err, co
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     return fail_at(doc, node->start_mark.line, node->start_mark.column, err, text);
+}
+
+/* Where the text of a scalar stands in its line: after the quote, if there is one. In a block, or
+ * where an escape makes text and source differ, only the beginning is known. */
+static size_t column_inside(const yaml_node_t *node, size_t offset)
+{
+    size_t column = node->start_mark.column;
+    bool quoted = node->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
+                  node->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    size_t source_length = node->end_mark.index - node->start_mark.index - (quoted ? 2 : 0);
+    if (node->start_mark.line != node->end_mark.line || source_length != node->data.scalar.length)
+        return column;
+    return column + (quoted ? 1 : 0) + offset;
+}
+
+int yaml_fail_inside(struct yaml_doc *doc, const yaml_node_t *node, size_t offset, struct err *err,
+                     const char *format, ...)
+{
+    char text[200];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    return fail_at(doc, node->start_mark.line, column_inside(node, offset), err, text);
 }
 
 int yaml_fail_unknown(struct yaml_doc *doc, const yaml_node_t *node, struct err *err,

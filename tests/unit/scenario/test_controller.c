@@ -57,8 +57,9 @@ static void rig_start(struct rig *rig, const char *steps)
             apiclient_create(rig->api, proxies[i], "127.0.0.1:0", "127.0.0.1:1", NULL, &err), 0);
     snprintf(text, sizeof text,
              "name: t\ndescription: d\nphases: {baseline: 1s, fault: 4s, recovery: 1s}\n%s", steps);
+    struct plan_config plan = {.node_count = 2, .seed = 1};
     if (scenario_parse("t", text, strlen(text), &rig->scenario, &err) != 0 ||
-        plan_init(&rig->plan, &rig->scenario, 2, 0, &err) != 0)
+        plan_init(&rig->plan, &rig->scenario, &plan, &err) != 0)
         fail_msg("%s", err.text);
     rig->start_ns = ns_now();
     struct controller_config config = {
@@ -83,7 +84,7 @@ static void rig_stop(struct rig *rig)
 static void advance(struct rig *rig, ns_t at)
 {
     struct err err = {""};
-    if (controller_advance(&rig->controller, rig->start_ns + at, &err) != 0)
+    if (controller_advance(&rig->controller, rig->start_ns + at, SCENARIO_PHASES_MAX, &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -120,6 +121,53 @@ static void switches_toxics_on_and_off_at_their_times(void **state)
     rig_stop(&rig);
 }
 
+static double latency_of(struct rig *rig, size_t *count)
+{
+    struct apiclient_toxic_view toxics[4];
+    struct err err = {""};
+    assert_int_equal(apiclient_toxics(rig->api, "a", toxics, 4, count, &err), APICLIENT_OK);
+    for (size_t i = 0; *count > 0 && i < toxics[0].attribute_count; i++)
+        if (strcmp(toxics[0].attributes[i].name, "latency") == 0)
+            return toxics[0].attributes[i].number;
+    return -1;
+}
+
+static void a_ramp_updates_the_toxic_and_begins_anew_each_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    size_t count;
+    rig_start(&rig, "steps:\n- {target: node 1, toxic: latency, for: 1s, every: 2s,\n"
+                    "   attributes: {latency: {from: 0, to: 30, steps: 4}}}\n");
+    for (int turn = 0; turn < 2; turn++) {
+        for (int step = 0; step < 4; step++) {
+            advance(&rig, (1 + 2 * turn) * SEC + step * SEC / 4);
+            assert_true(latency_of(&rig, &count) == 10 * step);
+            assert_int_equal(count, 1);
+        }
+        assert_int_equal(rig.ended, 0);
+        advance(&rig, (2 + 2 * turn) * SEC);
+        latency_of(&rig, &count);
+        assert_int_equal(count, 0);
+    }
+    assert_int_equal(rig.begun, 1);
+    assert_int_equal(rig.ended, 1);
+    rig_stop(&rig);
+}
+
+static void an_event_waits_for_its_phase(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err err = {""};
+    rig_start(&rig, "steps:\n- {target: node 1, proxy: down}\n");
+    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 0, &err), 0);
+    assert_true(proxy_of(&rig, "a").enabled);
+    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 1, &err), 0);
+    assert_false(proxy_of(&rig, "a").enabled);
+    rig_stop(&rig);
+}
+
 static void undo_takes_off_what_is_on_and_only_once(void **state)
 {
     (void)state;
@@ -148,7 +196,7 @@ static void what_the_proxy_refuses_is_told_and_undone(void **state)
     const struct apiclient_toxic taken = {
         .name = "memchaos_1_downstream", .type = "noop", .toxicity = 1};
     assert_int_equal(apiclient_toxic_add(rig.api, "a", &taken, &err), APICLIENT_OK);
-    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, &err), -1);
+    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 1, &err), -1);
     assert_non_null(strstr(err.text, "node 1"));
     assert_non_null(strstr(err.text, "exists"));
     assert_int_equal(controller_undo(&rig.controller, &err), 0);
@@ -174,6 +222,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(switches_toxics_on_and_off_at_their_times),
+        cmocka_unit_test(a_ramp_updates_the_toxic_and_begins_anew_each_time),
+        cmocka_unit_test(an_event_waits_for_its_phase),
         cmocka_unit_test(undo_takes_off_what_is_on_and_only_once),
         cmocka_unit_test(what_the_proxy_refuses_is_told_and_undone),
         cmocka_unit_test(undo_goes_on_after_an_error),
