@@ -14,6 +14,7 @@
 #include "base/duration.h"
 #include "cli/exit_code.h"
 #include "cli/run_options.h"
+#include "cli/run_skip.h"
 #include "cli/scenario_list.h"
 #include "report/report.h"
 #include "rig/key_share.h"
@@ -27,6 +28,8 @@ struct job {
     struct report_style text_style; /* of the summary on stdout */
     struct scenario *scenarios;
     size_t scenario_count;
+    struct run_skips skips;
+    bool new_accounts; /* see net_enter() */
     const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
@@ -112,6 +115,11 @@ static void announce(struct job *s)
         else
             log_info(&s->log, "%s: memcached %s on %s", node->name, node->version, node->address);
     }
+    if (s->skips.network)
+        log_info(&s->log,
+                 "all of this is in a private network namespace; from outside: "
+                 "nsenter -t %ld %s-n curl ...",
+                 (long)getpid(), s->new_accounts ? "-U --preserve-credentials " : "");
     if (topology_api(s->topology) != NULL)
         log_info(&s->log, "Toxiproxy API on %s (try: curl %s/proxies)",
                  apiclient_url(topology_api(s->topology)),
@@ -164,7 +172,8 @@ static int result_begin(struct job *s, struct err *err)
         r->nodes[i].proxy_address = node->proxy[0] != '\0' ? node->listen : "";
     }
     if (r->command == NULL || r->host.kernel == NULL ||
-        run_options_list(&s->options, &r->arena, &r->options, &r->option_count) != 0)
+        run_options_list(&s->options, &r->arena, &r->options, &r->option_count) != 0 ||
+        run_skip_report(&s->skips, r) != 0)
         return err_set(err, "out of memory");
     double shares[SCENARIO_NODES_MAX];
     measure_shares(s, shares, NULL);
@@ -244,6 +253,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .interval_ns = s->options.metrics_interval_ns,
         .seed = planned.seed,
         .signal_fd = s->signal_fd,
+        .private_network = s->skips.network,
         .on_interval = on_interval,
         .on_fault = on_fault,
         .on_behind = on_behind,
@@ -309,6 +319,14 @@ static int run_all(struct job *s, struct err *err)
     return 0;
 }
 
+static bool needs_proxies(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->step_count; i++)
+        if (scenario->steps[i].fault->family <= FAULT_FAMILY_PROXY)
+            return true;
+    return false;
+}
+
 static int load_scenarios(struct job *s, struct err *err)
 {
     s->scenarios = calloc(CATALOG_MAX, sizeof *s->scenarios);
@@ -317,18 +335,16 @@ static int load_scenarios(struct job *s, struct err *err)
     const struct scenario_rules rules = {.load_check = run_options_load_check, .arg = &s->options};
     s->scenario_count = catalog_find(s->options.scenario, &rules, s->scenarios, err);
     for (size_t i = 0; i < s->scenario_count; i++)
-        if (s->options.direct && s->scenarios[i].step_count > 0)
+        if (s->options.direct && needs_proxies(&s->scenarios[i]))
             return err_set(err, "-direct: scenario %s has faults, which need the proxies",
                            s->scenarios[i].name);
     return s->scenario_count > 0 ? 0 : -1;
 }
 
-static int job_begin(struct job *s, struct err *err)
+static struct topology_config topology_config_of(struct job *s)
 {
     const struct run_options *o = &s->options;
-    if (raise_file_limit(o, err) != 0 || watch_signals(s, err) != 0)
-        return -1;
-    struct topology_config config = {
+    return (struct topology_config){
         .servers = o->servers,
         .toxiproxy = o->toxiproxy,
         .direct = o->direct,
@@ -337,8 +353,34 @@ static int job_begin(struct job *s, struct err *err)
         .connections_max = 1024 + 2 * (unsigned)o->pool,
         .seed = o->seed,
         .cancel_fd = s->signal_fd,
+        .new_accounts = s->new_accounts,
         .log = &s->log,
     };
+}
+
+/* Takes out what cannot be done here, and goes where the rest can be done. Returns 0 or -1. */
+static int choose_scenarios(struct job *s, struct err *err)
+{
+    struct topology_config config = topology_config_of(s);
+    struct fault_means means = topology_means(&config);
+    struct net_support support;
+    bool foreign = s->options.servers[0] != '\0' || s->options.toxiproxy[0] != '\0';
+    run_skip_probe(s->scenarios, s->scenario_count, foreign, &means, &support);
+    int left = run_skip_choose(s->scenarios, s->scenario_count, &means, &s->log, &s->skips);
+    if (left < 0)
+        return err_set(err, "out of memory");
+    s->scenario_count = (size_t)left;
+    if (left == 0)
+        return err_set(err, "nothing can be run here: scenario %s: %s", s->skips.list[0].scenario,
+                       s->skips.list[0].reason);
+    return s->skips.network ? net_enter(&s->new_accounts, err) : 0;
+}
+
+static int job_begin(struct job *s, struct err *err)
+{
+    if (raise_file_limit(&s->options, err) != 0 || watch_signals(s, err) != 0)
+        return -1;
+    struct topology_config config = topology_config_of(s);
     if (topology_start(&config, &s->topology, err) != 0)
         return -1;
     announce(s);
@@ -362,6 +404,7 @@ static void job_end(struct job *s)
     result_free(s->result); /* its nodes borrow from the topology */
     topology_stop(s->topology);
     free(s->scenarios);
+    free(s->skips.list);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
     free(s);
@@ -377,6 +420,8 @@ static int set_up_and_run(struct job *s, struct err *err)
 {
     if (load_scenarios(s, err) != 0)
         return catalog_is_path(s->options.scenario) ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
+    if (choose_scenarios(s, err) != 0)
+        return s->scenario_count == 0 ? EXIT_CODE_INVALID : EXIT_CODE_INTERNAL;
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     if (run_all(s, err) != 0)

@@ -270,6 +270,10 @@ static void write_victims(struct jsonw *j, const struct victims *v)
     jsonw_key_uint(j, "delay_ms", v->delay_ms);
     jsonw_key_uint(j, "resets", v->resets);
     jsonw_key_uint(j, "connections_cut", v->connections_cut);
+    jsonw_key_uint(j, "connections_refused", v->connections_refused);
+    jsonw_key_uint(j, "items_lost", v->items_lost);
+    jsonw_key_uint(j, "stores_refused", v->stores_refused);
+    jsonw_key_uint(j, "packets", v->packets);
     jsonw_object_end(j);
 }
 
@@ -435,6 +439,18 @@ static void write_verdicts(struct jsonw *j, const struct result *r)
     jsonw_object_end(j);
 }
 
+static void write_skipped(struct jsonw *j, const struct result *r)
+{
+    jsonw_key_array(j, "skipped");
+    for (size_t i = 0; i < r->skipped_count; i++) {
+        jsonw_object(j);
+        jsonw_key_string(j, "scenario", r->skipped[i].scenario);
+        jsonw_key_string(j, "reason", r->skipped[i].reason);
+        jsonw_object_end(j);
+    }
+    jsonw_array_end(j);
+}
+
 int report_json(FILE *out, const struct result *r)
 {
     struct writer w = {.result = r};
@@ -451,6 +467,7 @@ int report_json(FILE *out, const struct result *r)
     write_host(j, &r->host);
     write_named_values(j, "options", r->options, r->option_count);
     write_targets(j, r);
+    write_skipped(j, r);
     jsonw_key_uint(j, "runs_dropped", r->runs_dropped);
     jsonw_key_array(j, "runs");
     for (size_t i = 0; i < r->run_count; i++)

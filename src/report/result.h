@@ -165,6 +165,12 @@ struct run_result {
     size_t reason_count;
 };
 
+/* A scenario that cannot be run here. */
+struct result_skip {
+    const char *scenario;
+    const char *reason;
+};
+
 struct result {
     struct arena arena; /* owns all but the runs */
     const char *version;
@@ -178,6 +184,8 @@ struct result {
     ns_t end_ns;
     struct result_node *nodes;
     size_t node_count;
+    struct result_skip *skipped;
+    size_t skipped_count;
 
     struct run_result **runs; /* owned */
     size_t run_count;

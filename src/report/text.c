@@ -401,6 +401,9 @@ static void write_foot(const struct writer *w)
 {
     const struct result *r = w->result;
     const char *reason = first_reason(r);
+    for (size_t i = 0; i < r->skipped_count; i++)
+        fprintf(w->out, "%sskipped %s: %s\n", i == 0 ? "\n" : "", r->skipped[i].scenario,
+                r->skipped[i].reason);
     fprintf(w->out, "\nseed %llu, repeat with: %s\n", (unsigned long long)r->seed, r->command);
     fprintf(w->out, "verdict: ");
     write_verdict_word(w, r->verdict);

@@ -21,6 +21,7 @@ struct run {
     const char *servers[SCENARIO_NODES_MAX];
     const char *names[SCENARIO_NODES_MAX];
     const char *proxies[SCENARIO_NODES_MAX];
+    uint16_t ports[SCENARIO_NODES_MAX];
     size_t node_count;
     struct recorder *recorder;
     struct transitions *transitions;
@@ -164,6 +165,7 @@ static int run_begin(struct run *run, struct err *err)
         run->servers[i] = node->listen;
         run->names[i] = node->name;
         run->proxies[i] = node->proxy;
+        run->ports[i] = node->port;
     }
     for (size_t i = 0; i < SCENARIO_PHASES_MAX; i++)
         run->phase_start_ns[i] = NS_NEVER;
@@ -171,7 +173,10 @@ static int run_begin(struct run *run, struct err *err)
         return -1;
     struct controller_config controller = {
         .plan = run->config->plan,
-        .env = {.api = topology_api(topology), .proxies = run->proxies},
+        .env = {.api = topology_api(topology),
+                .proxies = run->proxies,
+                .nodes = topology_processes(topology),
+                .network_ports = run->config->private_network ? run->ports : NULL},
         .start_ns = run->start_ns,
         .fault_begins = fault_begins,
         .fault_ended = fault_ended,

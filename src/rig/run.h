@@ -31,7 +31,8 @@ struct run_config {
     ns_t timeout_ns;
     ns_t interval_ns; /* of the live figures */
     uint64_t seed;
-    int signal_fd; /* readable = stop now; not read */
+    int signal_fd;        /* readable = stop now; not read */
+    bool private_network; /* everything runs in a network namespace of our own */
     /* Called on the sampler's thread; `start_ns` is when the run began. May be NULL. */
     void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns);
     /* Called on the caller's thread. May be NULL. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/node.h"
 #include "node/probe.h"
+#include "node/stale.h"
 #include "proxy/server.h"
 
 #define PROBE_TIMEOUT (5 * NS_PER_SEC) /* for a given server to answer */
@@ -21,9 +21,17 @@ struct topology {
     size_t created; /* proxies */
 };
 
+static void stale_found(void *arg, int pid, const char *mark)
+{
+    const struct topology *t = arg;
+    log_warn(t->config.log, "killed process %d, a node of an earlier run (%.40s) that is gone", pid,
+             mark);
+}
+
 static int start_own_nodes(struct topology *t, struct err *err)
 {
     char program[256];
+    stale_kill(stale_found, t);
     if (node_find_program(program, sizeof program, err) != 0)
         return -1;
     struct rng rng =
@@ -37,6 +45,7 @@ static int start_own_nodes(struct topology *t, struct err *err)
             .memory_mb = TOPOLOGY_MEMORY_MB,
             .connections_max = t->config.connections_max,
             .threads = 1,
+            .keep_account = t->config.new_accounts,
         };
         struct node **process = &t->processes[t->node_count];
         if (node_start(&config, &rng, process, err) != 0)
@@ -168,6 +177,10 @@ int topology_start(const struct topology_config *config, struct topology **out, 
         topology_stop(t);
         return -1;
     }
+    for (size_t i = 0; i < t->node_count; i++) {
+        const char *colon = strrchr(t->nodes[i].listen, ':');
+        t->nodes[i].port = colon != NULL ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
+    }
     *out = t;
     return 0;
 }
@@ -200,6 +213,24 @@ const struct topology_node *topology_node(const struct topology *topology, size_
 struct apiclient *topology_api(const struct topology *topology)
 {
     return topology->api;
+}
+
+struct node *const *topology_processes(const struct topology *topology)
+{
+    return topology->processes;
+}
+
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+struct fault_means topology_means(const struct topology_config *config)
+{
+    return (struct fault_means){
+        .proxies = !config->direct,
+        .own_nodes = !is_given(config->servers),
+    };
 }
 
 int topology_check(struct topology *topology, struct err *err)

@@ -61,6 +61,7 @@ static int switch_on(struct controller *c, struct fault_log *log, struct err *er
         if (c->config.fault_begins != NULL)
             c->config.fault_begins(c->config.arg, fault->index, log->first_on_ns);
     }
+    fault->on_ns = ns_now();
     log->active = true; /* also when switching on fails half-way: undo must then look at it */
     return ops->on(&c->config.env, fault, err);
 }

@@ -67,18 +67,20 @@ struct fault {
     unsigned streams;
     double toxicity;
     struct fault_values values; /* may change while it is on; then `update` is called */
+    ns_t on_ns;                 /* when it was last switched on */
     struct victims victims;
 };
 
 struct node;
-struct netfault;
 
 /* What faults work with; the rig fills it in. It outlives every fault. */
 struct fault_env {
     struct apiclient *api;      /* NULL: no proxies */
     const char *const *proxies; /* name by node; NULL without proxies */
     struct node *const *nodes;  /* our processes by node; NULL entries, or NULL: foreign nodes */
-    struct netfault *network;   /* NULL: no faults in the kernel */
+    /* Where the client connects, by node, on the loopback of a private network namespace; NULL: the
+     * run is not in one. */
+    const uint16_t *network_ports;
 };
 
 /* What will be there, known before anything is started. */
