@@ -2,6 +2,7 @@
 """What can be asked about scenarios without starting anything, and what a run makes of them."""
 import json
 import os
+import re
 
 from harness import Case, main
 
@@ -114,6 +115,22 @@ class Show(Scenario):
                          "steps: [{target: hottest, toxic: noop}]\n")
         nodes = {self.plan(path, "-seed", str(seed))["faults"][0]["node"] for seed in range(4)}
         self.assertEqual(len(nodes), 1)
+
+
+class Tutorial(Scenario):
+    def test_the_scenario_that_the_page_builds_is_in_order_and_shows_what_the_page_shows(self):
+        page_path = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "scenarios.md")
+        with open(page_path, encoding="utf-8") as file:
+            page = file.read()
+        story = page[:page.index("## The same again")]
+        path = os.path.join(self.temp_dir(), "slow-upgrade.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("".join(re.findall(r"```yaml\n(.*?)```", story, re.DOTALL)))
+        self.assertIn("4 phases, 2 steps, 3 checks, 37s", self.ok("check", path).out)
+        shown = self.ok("show", path).out
+        timeline = re.search(r"\n\.\.\.\n(.*?)```", story, re.DOTALL)[1]
+        self.assertGreater(timeline.count("\n"), 8)
+        self.assertIn(timeline, shown)
 
 
 class Load(Scenario):
