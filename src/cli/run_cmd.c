@@ -2,12 +2,9 @@
 #include "cli/run_cmd.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -16,6 +13,7 @@
 #include "cli/run_options.h"
 #include "cli/run_skip.h"
 #include "cli/scenario_list.h"
+#include "cli/setup.h"
 #include "report/report.h"
 #include "rig/key_share.h"
 #include "rig/run.h"
@@ -29,7 +27,7 @@ struct job {
     struct scenario *scenarios;
     size_t scenario_count;
     struct run_skips skips;
-    bool new_accounts; /* see net_enter() */
+    bool new_accounts;                   /* see net_enter() */
     const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
@@ -44,65 +42,15 @@ static bool wants_colour(FILE *stream)
            strcmp(term, "dumb") != 0;
 }
 
-/* The signals that ask for the end. */
-static sigset_t end_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    return set;
-}
-
-/* The first signal ends the run in order; from then on signals have their default effect and end at
- * once. */
-static int watch_signals(struct job *s, struct err *err)
-{
-    sigset_t set = end_signals();
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return err_set(err, "cannot block signals: %s", strerror(errno));
-    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return s->signal_fd >= 0 ? 0 : err_set(err, "cannot watch signals: %s", strerror(errno));
-}
-
+/* The first signal ends the run in order, the second one at once. */
 static bool take_signal(struct job *s)
 {
-    struct signalfd_siginfo info;
-    if (read(s->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+    int signo = setup_take_signal(s->signal_fd);
+    if (signo == 0)
         return s->interrupted;
     s->interrupted = true;
-    log_warn(&s->log, "%s: ending in order, once more to quit at once",
-             strsignal((int)info.ssi_signo));
-    sigset_t set = end_signals();
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    log_warn(&s->log, "%s: ending in order, once more to quit at once", strsignal(signo));
     return true;
-}
-
-/* Per node: the client's connections, and both sides of each in the proxy, which may hold as many
- * that the client gave up. */
-static int raise_file_limit(const struct run_options *o, struct err *err)
-{
-    struct rlimit limit;
-    rlim_t nodes = SCENARIO_NODES_MAX;
-    if (o->servers[0] == '\0')
-        nodes = TOPOLOGY_NODES_DEFAULT;
-    rlim_t needed = 100 + nodes * (rlim_t)o->pool * (o->direct ? 1 : 5);
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_set(err, "cannot read the limit of open files: %s", strerror(errno));
-    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
-        return err_set(err,
-                       "%llu file descriptors may be needed, and the limit (ulimit -Hn) is %llu; "
-                       "use a smaller -pool or raise the limit",
-                       (unsigned long long)needed, (unsigned long long)limit.rlim_max);
-    if (limit.rlim_cur < needed) {
-        limit.rlim_cur = needed;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            return err_set(err, "cannot raise the limit of open files to %llu: %s",
-                           (unsigned long long)needed, strerror(errno));
-    }
-    return 0;
 }
 
 static void announce(struct job *s)
@@ -341,27 +289,10 @@ static int load_scenarios(struct job *s, struct err *err)
     return s->scenario_count > 0 ? 0 : -1;
 }
 
-static struct topology_config topology_config_of(struct job *s)
-{
-    const struct run_options *o = &s->options;
-    return (struct topology_config){
-        .servers = o->servers,
-        .toxiproxy = o->toxiproxy,
-        .direct = o->direct,
-        .api_port = (uint16_t)o->api_port,
-        .proxy_port = (uint16_t)o->proxy_port,
-        .connections_max = 1024 + 2 * (unsigned)o->pool,
-        .seed = o->seed,
-        .cancel_fd = s->signal_fd,
-        .new_accounts = s->new_accounts,
-        .log = &s->log,
-    };
-}
-
 /* Takes out what cannot be done here, and goes where the rest can be done. Returns 0 or -1. */
 static int choose_scenarios(struct job *s, struct err *err)
 {
-    struct topology_config config = topology_config_of(s);
+    struct topology_config config = setup_topology_config(&s->options, -1, &s->log);
     struct fault_means means = topology_means(&config);
     struct net_support support;
     bool foreign = s->options.servers[0] != '\0' || s->options.toxiproxy[0] != '\0';
@@ -378,10 +309,12 @@ static int choose_scenarios(struct job *s, struct err *err)
 
 static int job_begin(struct job *s, struct err *err)
 {
-    if (raise_file_limit(&s->options, err) != 0 || watch_signals(s, err) != 0)
+    s->signal_fd = setup_signals(err);
+    if (s->signal_fd < 0)
         return -1;
-    struct topology_config config = topology_config_of(s);
-    if (topology_start(&config, &s->topology, err) != 0)
+    struct topology_config config = setup_topology_config(&s->options, s->signal_fd, &s->log);
+    config.new_accounts = s->new_accounts;
+    if (setup_topology(&s->options, &config, &s->topology, err) != 0)
         return -1;
     announce(s);
     return result_begin(s, err);

@@ -10,6 +10,7 @@
 
 #define SEC ((double)NS_PER_SEC)
 #define MS ((double)NS_PER_MS)
+#define US ((double)NS_PER_US)
 #define SEED_MAX 9007199254740991.0 /* 2^53 - 1: what every JSON reader keeps */
 
 static const char *const prefill_names[] = {"auto", "on", "off", NULL};
@@ -38,7 +39,7 @@ static void add_flags(struct run_options *o, const struct flag *flags, size_t co
 
 #define ADD_FLAGS(o, flags) add_flags((o), (flags), sizeof(flags) / sizeof(flags)[0])
 
-static void describe_run(struct run_options *o)
+static void describe_what(struct run_options *o)
 {
     const struct flag flags[] = {
         {"scenario", FLAG_STRING, &o->scenario, "name", "all", .group = "What to run",
@@ -51,14 +52,35 @@ static void describe_run(struct run_options *o)
                  "interrupted"},
         {"list", FLAG_BOOL, &o->list, .help = "list scenarios, workloads and drivers"},
         {"version", FLAG_BOOL, &o->version, .help = "print the version"},
-
-        {"concurrency", FLAG_INT, &o->concurrency, "n", "100", .min = 1, .max = WORKERS_MAX,
-         .group = "Load", .help = "workers: threads that make blocking calls"},
-        {"rate", FLAG_STRING, &o->load_text.rate, "op/s", "",
+        {"rate", FLAG_STRING, &o->load_text.rate, "op/s", "", .group = "Load",
          .help = "operations per second of all workers together, 20k or 20000; by "
                  "default " LOAD_RATE_DEFAULT
                  ", a few workloads have less; 0 = each worker starts the next "
                  "as soon as it has an answer (after a failure, 1 ms later)"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
+static void describe_calibration(struct run_options *o)
+{
+    const struct flag flags[] = {
+        {"p99", FLAG_DURATION, &o->p99_ns, .default_text = "10ms", .min = 10 * US, .max = 60 * SEC,
+         .group = "What to look for",
+         .help = "a rate holds when 99 % of the operations end within this time of their intended "
+                 "start, and none fails or is dropped"},
+        {"step", FLAG_DURATION, &o->step_ns, .default_text = "2s", .min = 200 * MS,
+         .max = 3600 * SEC, .help = "how long each rate is tried; there are at most 25 trials"},
+        {"max-rate", FLAG_STRING, &o->rate_max, "op/s", "1M", .help = "where to stop looking"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
+static void describe_load(struct run_options *o)
+{
+    const struct flag flags[] = {
+        {"concurrency", FLAG_INT, &o->concurrency, "n", "100", .min = 1, .max = WORKERS_MAX,
+         .group = o->calibrating ? "Load" : NULL,
+         .help = "workers: threads that make blocking calls"},
         {"arrival", FLAG_STRING, &o->load_text.arrival, "shape", "",
          .help = "when operations start: " ARRIVAL_HELP "; parts joined by , follow each other, "
                  "by + they add up; by default constant; see docs/load.md"},
@@ -81,7 +103,13 @@ static void describe_run(struct run_options *o)
              "deadline of each operation: waiting for a connection, connecting, and the answer"},
         {"seed", FLAG_UINT64, &o->seed, "n", .max = SEED_MAX, .given = &o->seed_given,
          .help = "decides everything random; printed at the end, so that a run can be repeated"},
+    };
+    ADD_FLAGS(o, flags);
+}
 
+static void describe_where(struct run_options *o)
+{
+    const struct flag flags[] = {
         {"servers", FLAG_STRING, &o->servers, "list", "", .group = "Where",
          .help = "running memcached nodes, host:port,host:port; by default three are started"},
         {"toxiproxy", FLAG_STRING, &o->toxiproxy, "url", "",
@@ -129,12 +157,20 @@ static void describe_client(struct run_options *o)
     ADD_FLAGS(o, flags);
 }
 
-static void describe_output(struct run_options *o)
+static void describe_live(struct run_options *o)
 {
     const struct flag flags[] = {
         {"metrics-interval", FLAG_DURATION, &o->metrics_interval_ns, .default_text = "2s",
          .min = 100 * MS, .group = "Output", .help = "period of the live figures (on stderr)"},
-        {"json", FLAG_BOOL, &o->json, .help = "write the result as one JSON document to stdout"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
+static void describe_output(struct run_options *o)
+{
+    const struct flag flags[] = {
+        {"json", FLAG_BOOL, &o->json, .group = o->calibrating ? "Output" : NULL,
+         .help = "write the result as one JSON document to stdout"},
         {"quiet", FLAG_BOOL, &o->quiet, .help = "no live figures and progress, errors only"},
     };
     ADD_FLAGS(o, flags);
@@ -177,6 +213,41 @@ static int parse_load(struct run_options *o, struct err *err)
     return 0;
 }
 
+static void print_calibrate_help(const struct run_options *o)
+{
+    static const struct flag_example examples[] = {
+        {"memchaos calibrate", "with the default load"},
+        {"memchaos calibrate -p99 2ms -workload get-heavy", "within a tighter bound"},
+        {"memchaos calibrate -arrival poisson -concurrency 200", "random arrivals, more workers"},
+        {"memchaos calibrate -direct", "the same without the proxies"},
+        {NULL, NULL},
+    };
+    static const struct flag_help help = {
+        .usage = "memchaos calibrate [flags]",
+        .about = "Finds the highest rate that client, proxies and nodes hold within a latency "
+                 "bound, and\nwhether it is the load generator that does not hold more.\n"
+                 "Exit codes: 0 found, 1 could not set up, 2 wrong usage, 99 no rate holds, 105\n"
+                 "interrupted.",
+        .examples = examples,
+    };
+    flag_print_help(stdout, o->flags, &help);
+}
+
+/* A shape that names its own rates cannot be tried at others. */
+static int check_calibration(const struct run_options *o, struct err *err)
+{
+    struct arrival_spec one, two;
+    if (o->load.arrival.closed || o->load.text.arrival[0] == '\0')
+        return err_set(err, "-arrival closed has no rate to look for");
+    if (arrival_parse(o->load.text.arrival, 1000, &one, err) != 0 ||
+        arrival_parse(o->load.text.arrival, 2000, &two, err) != 0)
+        return err_prefix(err, "invalid flag: arrival");
+    if (2 * arrival_expected(&one, NS_PER_SEC) > arrival_expected(&two, NS_PER_SEC) + 1)
+        return err_set(err, "-arrival \"%.80s\" names a rate; calibrate looks for one",
+                       o->load.text.arrival);
+    return 0;
+}
+
 static int check_options(struct run_options *o, struct err *err)
 {
     if (o->direct && o->toxiproxy[0] != '\0')
@@ -188,7 +259,7 @@ static int check_options(struct run_options *o, struct err *err)
                        o->proxy_port);
     if (o->duration_ns > 0 && o->duration_ns < 300 * NS_PER_MS)
         return err_set(err, "-duration is too short: three phases need 300ms at least");
-    if (parse_load(o, err) != 0)
+    if (parse_load(o, err) != 0 || (o->calibrating && check_calibration(o, err) != 0))
         return -1;
     o->client.pool_max = (unsigned)o->pool;
     o->client.breaker = (enum breaker_preset)o->breaker;
@@ -197,18 +268,17 @@ static int check_options(struct run_options *o, struct err *err)
     return 0;
 }
 
-enum run_options_result run_options_parse(struct run_options *o, int argc, char **argv,
-                                          struct err *err)
+static enum run_options_result parse(struct run_options *o, int argc, char **argv, struct err *err)
 {
-    *o = (struct run_options){0};
-    name_choices(o);
-    describe_run(o);
-    describe_client(o);
-    describe_output(o);
     flag_defaults(o->flags);
     int operand = argc;
     switch (flag_parse(o->flags, argc, argv, &operand, err)) {
-    case FLAG_HELP: print_help(o); return RUN_OPTIONS_HELP;
+    case FLAG_HELP:
+        if (o->calibrating)
+            print_calibrate_help(o);
+        else
+            print_help(o);
+        return RUN_OPTIONS_HELP;
     case FLAG_BAD: return RUN_OPTIONS_BAD;
     case FLAG_OK: break;
     }
@@ -217,6 +287,33 @@ enum run_options_result run_options_parse(struct run_options *o, int argc, char 
         return RUN_OPTIONS_BAD;
     }
     return check_options(o, err) == 0 ? RUN_OPTIONS_OK : RUN_OPTIONS_BAD;
+}
+
+enum run_options_result run_options_parse(struct run_options *o, int argc, char **argv,
+                                          struct err *err)
+{
+    *o = (struct run_options){0};
+    name_choices(o);
+    describe_what(o);
+    describe_load(o);
+    describe_where(o);
+    describe_client(o);
+    describe_live(o);
+    describe_output(o);
+    return parse(o, argc, argv, err);
+}
+
+enum run_options_result run_options_parse_calibrate(struct run_options *o, int argc, char **argv,
+                                                    struct err *err)
+{
+    *o = (struct run_options){.calibrating = true};
+    name_choices(o);
+    describe_calibration(o);
+    describe_load(o);
+    describe_where(o);
+    describe_client(o);
+    describe_output(o);
+    return parse(o, argc, argv, err);
 }
 
 static const struct flag *load_flag(const struct run_options *o, enum scenario_load_key key)

@@ -25,6 +25,11 @@ struct run_options {
     int runs;         /* 0 = no limit */
     bool list;
     bool version;
+    /* What to look for, with `memchaos calibrate`. */
+    bool calibrating;
+    ns_t p99_ns;
+    ns_t step_ns;
+    const char *rate_max;
     /* Load. */
     int concurrency;
     int workload;               /* index into workloads[] */
@@ -66,6 +71,10 @@ enum run_options_result {
 /* The struct must not move afterwards: its table points into it. */
 enum run_options_result run_options_parse(struct run_options *options, int argc, char **argv,
                                           struct err *err);
+
+/* The flags of `memchaos calibrate`. */
+enum run_options_result run_options_parse_calibrate(struct run_options *options, int argc,
+                                                    char **argv, struct err *err);
 
 /* Checks a load key of a scenario as its flag is checked: for struct scenario_rules, with the
  * options as `arg`, which are not changed. */

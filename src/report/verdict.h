@@ -4,8 +4,8 @@
  *
  * Checks, in this order (name, kind):
  *
- * - wrong_data, hard: no wrong, corrupt, truncated, stale, resurrected or future value, no counter out
- *   of bounds, no impossible request accepted
+ * - wrong_data, hard: no wrong, corrupt, truncated, stale, resurrected or future value, no counter
+ *   out of bounds, no impossible request accepted
  * - baseline_steady, validity: see steady.h; only when there is a baseline phase
  * - fault_hit, validity, one per fault: at least one victim; where the proxy does not count them, a
  *   failure or a p99 above twice the baseline's + 1 ms

@@ -18,9 +18,9 @@
 /* ---- by hand ---- */
 
 /*
- * One event per time step: "w1" write 1 begins, "a1" it is acknowledged, "u1" its outcome is unknown,
- * "n1" it was never sent; "d1", "e1" a delete begins and is acknowledged; "r1" read 1 begins, "=1:2"
- * it returns version 2.
+ * One event per time step: "w1" write 1 begins, "a1" it is acknowledged, "u1" its outcome is
+ * unknown, "n1" it was never sent; "d1", "e1" a delete begins and is acknowledged; "r1" read 1
+ * begins, "=1:2" it returns version 2.
  */
 struct history {
     const char *events;
@@ -31,22 +31,22 @@ static const struct history histories[] = {
     /* What may be. */
     {"w1 a1 r1 =1:1", OUTCOME_HIT},
     {"w1 r1 a1 =1:1", OUTCOME_HIT},
-    {"w1 r1 =1:1", OUTCOME_HIT},                   /* still in flight */
-    {"w1 u1 r1 =1:1", OUTCOME_HIT},                /* timed out, and stored nevertheless */
-    {"w1 u1 w2 a2 r1 =1:1", OUTCOME_HIT},          /* it arrived after the second one */
-    {"w1 a1 w2 u2 r1 =1:1", OUTCOME_HIT},          /* the second one never arrived */
-    {"w1 a1 w2 r1 a2 =1:1", OUTCOME_HIT},          /* acknowledged only after the read began */
-    {"w1 w2 a2 a1 r1 =1:1", OUTCOME_HIT},          /* concurrent: either may be the last */
+    {"w1 r1 =1:1", OUTCOME_HIT},          /* still in flight */
+    {"w1 u1 r1 =1:1", OUTCOME_HIT},       /* timed out, and stored nevertheless */
+    {"w1 u1 w2 a2 r1 =1:1", OUTCOME_HIT}, /* it arrived after the second one */
+    {"w1 a1 w2 u2 r1 =1:1", OUTCOME_HIT}, /* the second one never arrived */
+    {"w1 a1 w2 r1 a2 =1:1", OUTCOME_HIT}, /* acknowledged only after the read began */
+    {"w1 w2 a2 a1 r1 =1:1", OUTCOME_HIT}, /* concurrent: either may be the last */
     {"w1 w2 a2 a1 r1 =1:2", OUTCOME_HIT},
     {"w1 w2 a1 a2 r1 =1:1", OUTCOME_HIT},
-    {"w1 a1 d1 r1 e1 =1:1", OUTCOME_HIT},          /* deleted while it was read */
-    {"w1 a1 d1 r1 =1:1", OUTCOME_HIT},             /* a delete nobody knows about */
-    {"w1 d1 e1 a1 r1 =1:1", OUTCOME_HIT},          /* written after the delete, or before */
+    {"w1 a1 d1 r1 e1 =1:1", OUTCOME_HIT}, /* deleted while it was read */
+    {"w1 a1 d1 r1 =1:1", OUTCOME_HIT},    /* a delete nobody knows about */
+    {"w1 d1 e1 a1 r1 =1:1", OUTCOME_HIT}, /* written after the delete, or before */
     {"d1 w1 a1 e1 r1 =1:1", OUTCOME_HIT},
-    {"w1 u1 d1 e1 r1 =1:1", OUTCOME_HIT},          /* arrives after the delete */
+    {"w1 u1 d1 e1 r1 =1:1", OUTCOME_HIT}, /* arrives after the delete */
     {"w1 a1 d1 e1 w2 a2 r1 =1:2", OUTCOME_HIT},
-    {"w1 a1 w2 n2 r1 =1:1", OUTCOME_HIT},          /* the second one was never sent */
-    {"r1 w1 a1 w2 a2 =1:1", OUTCOME_HIT},          /* a long read sees any of them */
+    {"w1 a1 w2 n2 r1 =1:1", OUTCOME_HIT}, /* the second one was never sent */
+    {"r1 w1 a1 w2 a2 =1:1", OUTCOME_HIT}, /* a long read sees any of them */
     {"w1 a1 r1 w2 a2 w3 a3 =1:1", OUTCOME_HIT},
     /* What may not. */
     {"w1 a1 w2 a2 r1 =1:1", OUTCOME_STALE},
@@ -78,9 +78,7 @@ static enum outcome play_event(struct player *p, const char *event)
         p->begins[n] = p->now;
         assert_int_equal(oracle_write_begin(p->oracle, 0), n);
         break;
-    case 'a':
-        oracle_write_end(p->oracle, 0, n, p->begins[n], p->now, WRITE_ACKNOWLEDGED);
-        break;
+    case 'a': oracle_write_end(p->oracle, 0, n, p->begins[n], p->now, WRITE_ACKNOWLEDGED); break;
     case 'u': oracle_write_end(p->oracle, 0, n, p->begins[n], p->now, WRITE_UNKNOWN); break;
     case 'n': oracle_write_end(p->oracle, 0, n, p->begins[n], p->now, WRITE_UNSENT); break;
     case 'd': p->begins[64 + n] = p->now; break;
@@ -91,7 +89,6 @@ static enum outcome play_event(struct player *p, const char *event)
     }
     return OUTCOME_HIT;
 }
-
 
 static enum outcome play(const char *events)
 {

@@ -46,8 +46,7 @@ static void one_after_the_other_gives_exact_bounds(void **state)
         {5, 6, false},   /* made anew with too much in it */
         {5, 4, false},   /* less than it added */
         {0, 100, true},  /* a read */
-        {0, 99, false},
-        {0, 101, false},
+        {0, 99, false},  {0, 101, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct tally *t = tally_at_100();
