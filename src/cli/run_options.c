@@ -183,6 +183,7 @@ static void print_help(const struct run_options *o)
         {"memchaos -scenario packet-loss -duration 1m", "one scenario, for a minute"},
         {"memchaos -scenario brief-packet-drop -duration 10s", "quick iteration"},
         {"memchaos -scenario single-node-failure -runs 1 -json > result.json", "for CI"},
+        {"memchaos compare a.json b.json", "do two results differ beyond their noise?"},
         {"memchaos -concurrency 500 -duration 5m", "stress"},
         {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},

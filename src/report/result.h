@@ -128,7 +128,10 @@ struct run_result {
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
+    ns_t timeout_ns;          /* of an operation */
+    bool open_loop;           /* arrivals do not wait for answers */
     bool interrupted;         /* before its planned end */
+    bool aborted;             /* ended early by a check that failed */
     int baseline_phase;       /* or -1 */
     struct named_value *load; /* that was run: from the user's flags, the scenario, the defaults */
     size_t load_count;
@@ -157,6 +160,7 @@ struct run_result {
     uint64_t overdue; /* operations */
     ns_t overdue_ns;  /* the limit; NS_NEVER: not judged */
     ns_t sampler_lag_max_ns;
+    int64_t leaked_connections; /* -1: not known */
 
     struct check *checks;
     size_t check_count;

@@ -3,6 +3,7 @@
 #include "report/report.h"
 
 #include "base/wrap.h"
+#include "report/breakers.h"
 #include "report/human.h"
 #include "report/table.h"
 
@@ -261,6 +262,41 @@ static void write_recovery(const struct writer *w, const struct run_result *run)
     table_deinit(&t);
 }
 
+static bool has_breakers(const struct run_result *run)
+{
+    for (size_t i = 0; i < run->node_count; i++) {
+        if (run->nodes[i].stats.breaker != BREAKER_VIEW_NONE)
+            return true;
+    }
+    return false;
+}
+
+static void write_breakers(const struct writer *w, const struct run_result *run)
+{
+    struct table t;
+    if (!has_breakers(run))
+        return;
+    table_init(&t, "lrrrrrrrr");
+    HEAD(&t, "node", "closed for", "open for", "half-open for", "opened", "probes", "succeeded",
+         "failed", "rejected calls");
+    for (unsigned i = 0; i < run->node_count; i++) {
+        const struct result_node_run *n = &run->nodes[i];
+        struct breaker_summary s = breaker_summary_of(run, i);
+        table_cell(&t, node_name(w, i));
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_CLOSED]);
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_OPEN]);
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_HALF_OPEN]);
+        cell_count(&t, s.opened);
+        cell_count(&t, s.probes);
+        cell_count(&t, s.probes_succeeded);
+        cell_count(&t, s.probes_failed);
+        cell_count(&t, s.rejected);
+    }
+    title(w, "Breakers");
+    table_print(&t, w->out, 4);
+    table_deinit(&t);
+}
+
 static void write_transitions(const struct writer *w, const struct run_result *run)
 {
     struct table t;
@@ -348,6 +384,7 @@ static void write_run(const struct writer *w, const struct run_result *run)
     write_errors(w, run);
     write_nodes(w, run);
     write_recovery(w, run);
+    write_breakers(w, run);
     write_transitions(w, run);
     write_checks(w, run);
 }
@@ -419,6 +456,7 @@ int report_text(FILE *out, const struct result *r, struct report_style style)
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }
@@ -429,6 +467,7 @@ int report_text_end(FILE *out, const struct result *r, struct report_style style
     fputc('\n', out);
     write_head(&w);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }

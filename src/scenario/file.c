@@ -170,15 +170,6 @@ static int read_load(struct yaml_doc *doc, yaml_node_t *node, struct scenario_lo
     return rc;
 }
 
-static int read_checks(struct yaml_doc *doc, yaml_node_t *root, struct scenario *scenario,
-                       struct err *err)
-{
-    const char *phases[SCENARIO_PHASES_MAX + 1] = {NULL};
-    for (size_t i = 0; i < scenario->phase_count; i++)
-        phases[i] = scenario->phases[i].name;
-    return checks_file_read(doc, root, phases, scenario->checks, &scenario->check_count, err);
-}
-
 const struct yaml_key scenario_keys[] = {
     {"name", file_name},     {"description", file_description},
     {"group", file_group},   {"load", read_later},
@@ -197,6 +188,19 @@ static int check_missing(struct yaml_doc *doc, yaml_node_t *root, struct err *er
     return rc;
 }
 
+/* Last of all, when the phases are known. */
+static int read_checks(struct yaml_doc *doc, yaml_node_t *root, struct scenario *scenario,
+                       struct err *err)
+{
+    const char *phases[SCENARIO_PHASES_MAX + 1] = {NULL};
+    yaml_node_t *checks = yaml_doc_find(doc, root, "checks");
+    for (size_t i = 0; i < scenario->phase_count; i++)
+        phases[i] = scenario->phases[i].name;
+    if (checks == NULL || scenario->phase_count == 0)
+        return 0;
+    return checks_file_read(doc, checks, phases, scenario->checks, &scenario->check_count, err);
+}
+
 static int read_file(struct yaml_doc *doc, yaml_node_t *root, const struct scenario_rules *rules,
                      struct scenario *out, struct err *err)
 {
@@ -208,7 +212,7 @@ static int read_file(struct yaml_doc *doc, yaml_node_t *root, const struct scena
         rc = -1;
     if (steps != NULL && steps_read(doc, steps, out, err) != 0)
         rc = -1;
-    if (out->phase_count > 0 && read_checks(doc, root, out, err) != 0)
+    if (read_checks(doc, root, out, err) != 0)
         rc = -1;
     if (rc == 0)
         rc = check_missing(doc, root, err);
