@@ -160,10 +160,9 @@ static void on_behind(void *arg, size_t phase, ns_t behind)
 
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
  * those before it. */
-static bool is_normal_end(const struct job *s, const struct run_result *run)
+static bool ends_normally(const struct job *s)
 {
-    return s->options.runs == 0 && s->options.duration_ns == 0 &&
-           run->verdict == VERDICT_INTERRUPTED && s->result->run_count > 0;
+    return s->options.runs == 0 && s->options.duration_ns == 0 && s->result->run_count > 0;
 }
 
 /* One run with the options as they are now. */
@@ -221,7 +220,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
     }
-    if (is_normal_end(s, run))
+    if (run->verdict == VERDICT_INTERRUPTED && ends_normally(s))
         run_result_free(run);
     else
         result_add_run(s->result, run);
@@ -357,9 +356,13 @@ static int set_up_and_run(struct job *s, struct err *err)
         return s->scenario_count == 0 ? EXIT_CODE_INVALID : EXIT_CODE_INTERNAL;
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
-    if (run_all(s, err) != 0)
+    bool cut_short = run_all(s, err) != 0; /* while it set up a run */
+    if (cut_short && !take_signal(s))
         return EXIT_CODE_INTERNAL;
-    return job_report(s);
+    if (cut_short && s->result->run_count == 0)
+        return EXIT_CODE_INTERRUPTED;
+    int code = job_report(s);
+    return cut_short && !ends_normally(s) ? EXIT_CODE_INTERRUPTED : code;
 }
 
 int run_cmd_main(int argc, char **argv)
