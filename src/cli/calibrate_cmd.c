@@ -143,6 +143,8 @@ static const char *limit_of(const struct calibration *c)
 {
     if (c->search.fails <= 0)
         return "max_rate";
+    if (drivers[c->options.driver] == driver_by_name("null"))
+        return "generator"; /* there is nothing else */
     return c->generator_tried && !c->generator.held ? "generator" : "subject";
 }
 

@@ -158,6 +158,14 @@ static void on_behind(void *arg, size_t phase, ns_t behind)
              phase == SCENARIO_BASELINE ? "; use a smaller -rate or a larger -concurrency" : "");
 }
 
+static void on_stall(void *arg, size_t phase, ns_t age)
+{
+    struct job *s = arg;
+    char text[DURATION_TEXT_SIZE];
+    log_warn(&s->log, "%s: an operation has been in flight for %s, longer than its deadline allows",
+             s->phases[phase].name, duration_text(age / NS_PER_MS * NS_PER_MS, text));
+}
+
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
  * those before it. */
 static bool ends_normally(const struct job *s)
@@ -204,6 +212,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .on_interval = on_interval,
         .on_fault = on_fault,
         .on_behind = on_behind,
+        .on_stall = on_stall,
         .arg = s,
     };
     struct run_result *run = NULL;

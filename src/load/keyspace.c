@@ -13,8 +13,9 @@
 static int parse_count(struct words *w, uint32_t *out, struct err *err)
 {
     double count;
+    struct words at = *w;
     if (!words_take_number(w, 1000, &count) || count < 1 || count > KEYSPACE_KEYS_MAX)
-        return words_error(w, err, "a number of keys from 1 to %d is needed", KEYSPACE_KEYS_MAX);
+        return words_error(&at, err, "a number of keys from 1 to %d is needed", KEYSPACE_KEYS_MAX);
     *out = (uint32_t)count;
     return 0;
 }
@@ -31,11 +32,20 @@ static int parse_hot(struct words *w, struct keyspace_spec *out, struct err *err
 static int parse_size(struct words *w, struct keyspace_spec *out, struct err *err)
 {
     double size;
+    struct words at = *w;
     if (!words_take_number(w, 1000, &size) || size < NAME_MIN || size > KEY_SIZE_MAX)
-        return words_error(w, err, "a size of keys from %d to %d bytes is needed", NAME_MIN,
+        return words_error(&at, err, "a size of keys from %d to %d bytes is needed", NAME_MIN,
                            KEY_SIZE_MAX);
     out->key_size = (unsigned)size;
     return 0;
+}
+
+static int parse_zipf(struct words *w, struct keyspace_spec *out, struct err *err)
+{
+    struct words at = *w;
+    if (words_take_number(w, 1000, &out->zipf) && out->zipf > 0 && out->zipf <= ZIPF_MAX)
+        return 0;
+    return words_error(&at, err, "an exponent up to %.0f is needed, such as 0.99", ZIPF_MAX);
 }
 
 static int parse_clause(struct words *w, struct keyspace_spec *out, struct err *err)
@@ -46,11 +56,8 @@ static int parse_clause(struct words *w, struct keyspace_spec *out, struct err *
         out->per_worker = true;
         return words_take(w, "worker") ? 0 : words_error(w, err, "per worker is meant here");
     }
-    if (words_take(w, "zipf")) {
-        if (words_take_number(w, 1000, &out->zipf) && out->zipf > 0 && out->zipf <= ZIPF_MAX)
-            return 0;
-        return words_error(w, err, "an exponent up to %.0f is needed, such as 0.99", ZIPF_MAX);
-    }
+    if (words_take(w, "zipf"))
+        return parse_zipf(w, out, err);
     if (words_take(w, "hot"))
         return parse_hot(w, out, err);
     if (words_take(w, "size"))

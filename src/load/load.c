@@ -31,9 +31,9 @@ static struct load_text effective(const struct load_text *given, const struct wo
 static int parse_arrival(struct load_spec *spec, struct err *err)
 {
     double rate;
-    struct words words = words_start(spec->text.rate);
+    struct words words = words_start(spec->text.rate), at = words;
     if (!words_take_number(&words, 1000, &rate) || !words_end(&words) || rate > ARRIVAL_RATE_MAX) {
-        words_error(&words, err, "a number of operations per second up to %.0f is needed",
+        words_error(&at, err, "a number of operations per second up to %.0f is needed",
                     ARRIVAL_RATE_MAX);
         return err_prefix(err, "rate");
     }

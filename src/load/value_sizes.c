@@ -40,6 +40,7 @@ int value_sizes_parse(const char *text, struct value_sizes *out, struct err *err
     struct words w = words_start(text);
     double min, max;
     if (parse_named(&w, out) != 0) {
+        struct words at = w;
         bool one = words_take_number(&w, 1024, &min);
         if (one)
             max = min;
@@ -47,7 +48,7 @@ int value_sizes_parse(const char *text, struct value_sizes *out, struct err *err
             return words_error(&w, err, "a size, a range, boundaries or cache is needed: %s",
                                VALUE_SIZES_HELP);
         if (min > max || max > (double)VALUE_SIZE_MAX)
-            return words_error(&w, err, "sizes are 0 to %zu bytes, the smaller one first",
+            return words_error(&at, err, "sizes are 0 to %zu bytes, the smaller one first",
                                VALUE_SIZE_MAX);
         *out = (struct value_sizes){VALUE_SIZES_RANGE, (size_t)min, (size_t)max};
     }

@@ -36,7 +36,7 @@ struct run {
     void *client;
     struct load *load;
     struct workers *workers;
-    bool told_behind[SCENARIO_PHASES_MAX];
+    bool told_behind[SCENARIO_PHASES_MAX], told_stall[SCENARIO_PHASES_MAX];
     struct evidence evidence;
     struct controller controller;
     int *fault_handles; /* of the sampler, by fault of the plan */
@@ -241,6 +241,16 @@ static void tell_behind(struct run *run, ns_t now)
     run->config->on_behind(run->config->arg, run->phase, behind);
 }
 
+static void tell_stall(struct run *run, ns_t now)
+{
+    ns_t age = recorder_oldest_in_flight(run->recorder, now);
+    if (age <= recorder_config(run->recorder)->overdue_ns || run->told_stall[run->phase] ||
+        run->config->on_stall == NULL)
+        return;
+    run->told_stall[run->phase] = true;
+    run->config->on_stall(run->config->arg, run->phase, age);
+}
+
 /*
  * What is due now. An operation belongs to the phase in which it starts, so a phase begins before
  * its first fault is switched on and lasts until its last one is off.
@@ -256,6 +266,7 @@ static int run_advance(struct run *run, ns_t now)
     if (controller_advance(&run->controller, now, phase, &run->broken) != 0)
         return -1;
     tell_behind(run, now);
+    tell_stall(run, now);
     return topology_check(run->config->topology, &run->broken);
 }
 

@@ -39,6 +39,9 @@ struct run_config {
     void (*on_fault)(void *arg, const struct plan_fault *fault, bool on, ns_t now);
     /* The load is behind its schedule by RUN_BEHIND_NS; once per phase. May be NULL. */
     void (*on_behind)(void *arg, size_t phase, ns_t behind);
+    /* An operation has been in flight for longer than its deadline and RUN_OVERDUE_SLACK_NS; once
+     * per phase. May be NULL. */
+    void (*on_stall)(void *arg, size_t phase, ns_t age);
     void *arg;
 };
 
