@@ -32,12 +32,6 @@ static const struct mcm_request requests[OPS - 1] = {
     {.command = MCM_COMMAND_NOOP},
 };
 
-static struct mcm_slice line_key(struct mcm_classic_get *get, unsigned index)
-{
-    (void)get;
-    return mcm_slice_of_string(keys[index]);
-}
-
 static void line_begin(struct mcm_classic_get *get, struct mcm_op *op, unsigned index)
 {
     struct run *run = (struct run *)get;
@@ -61,7 +55,7 @@ static void line_miss(struct mcm_classic_get *get, unsigned index)
     run->found[index] = 2;
 }
 
-static const struct mcm_classic_get_ops line_ops = {line_key, line_begin, line_end, line_miss};
+static const struct mcm_classic_get_ops line_ops = {line_begin, line_end, line_miss};
 
 static void submit(struct run *run, int index, const struct mcm_request *request)
 {

@@ -20,8 +20,12 @@
  * When nothing but values and client flags is wanted, keys travel in classic get lines of less than
  * 2 KiB, which costs the server half the work; each value comes with its key, which is checked.
  *
- * For the circuit breaker of a server the group is one request. `on_failure` of the client does not
- * apply: an item whose server is down ends with the error.
+ * For the circuit breaker of a server the group is one request.
+ *
+ * When a server is down, `on_failure` of the client applies to each item as it does to a call on
+ * one key: the items end as misses or with the error, or go out again, grouped by the servers that
+ * stand in for them, with item->home_outcome saying why. One server that refuses keeps nobody
+ * else's items waiting.
  */
 #ifndef MCMETA_BATCH_H
 #define MCMETA_BATCH_H
@@ -54,9 +58,12 @@ struct mcm_batch_item {
 
     /* Filled by the call, always. */
     enum mcm_outcome outcome;
-    unsigned server;   /* index of the server the key belongs to */
+    unsigned server;   /* index of the server the key belongs to, or that stood in for it */
     size_t value_size; /* of the fetched value, also when it did not fit */
     bool sent;         /* some byte of the request left: a write may have happened */
+    /* How the key's own server failed when on_failure took over, or what errors_as_misses hid; else
+     * MCM_OK. */
+    enum mcm_outcome home_outcome;
 };
 
 /* Item `index` has its outcome. Called in the thread of the batch, with no lock held. */
@@ -73,9 +80,15 @@ struct mcm_batch_options {
                        An error line in such a run concerns nobody by name, so all items of the
                        run that got no answer end with it. */
     bool fail_fast; /* when a server fails, items that were not sent end with MCM_E_CANCELLED */
-    enum mcm_store_mode mode;  /* of mcm_multi_set() */
-    struct mcm_arena *arena;   /* needed for items of a get without a buffer */
-    mcm_batch_item_fn on_item; /* or NULL */
+    bool dedupe;    /* equal keys of a get (without buffers of their own) or of a delete are sent
+                       once and share the answer; stores are always all sent, in order */
+    bool errors_as_misses; /* items of a get whose server failed in any way end with MCM_MISS; how
+                              is in home_outcome, how many in result->hidden */
+    unsigned connections_per_server; /* a group of many keys may be split over so many, as far as
+                                        they are free or may be made; 0 = 1; at most 16 */
+    enum mcm_store_mode mode;        /* of mcm_multi_set() */
+    struct mcm_arena *arena;         /* needed for items of a get without a buffer */
+    mcm_batch_item_fn on_item;       /* or NULL */
     void *on_item_arg;
 };
 
@@ -85,6 +98,7 @@ struct mcm_batch_options {
     }
 
 #define MCM_BATCH_IN_FLIGHT_MAX 4096
+#define MCM_BATCH_CONNECTIONS_MAX 16
 
 enum mcm_batch_status {
     MCM_BATCH_OK,      /* every item was answered: hits, misses, conditions */
@@ -94,10 +108,12 @@ enum mcm_batch_status {
 
 struct mcm_batch_result {
     enum mcm_batch_status status;
-    size_t ok;        /* items with MCM_OK */
-    size_t answered;  /* items with any normal answer, ok included */
-    size_t failed;    /* the others */
-    unsigned servers; /* groups */
+    size_t ok;         /* items with MCM_OK */
+    size_t answered;   /* items with any normal answer, ok included */
+    size_t failed;     /* the others */
+    size_t redirected; /* items that were sent to a server that stands in for theirs */
+    size_t hidden;     /* items that errors_as_misses made a miss; they count as answered */
+    unsigned servers;  /* groups, those of servers that stood in included */
     unsigned servers_failed;
     unsigned retries;         /* groups that were sent again: a kept connection had died */
     enum mcm_outcome outcome; /* of the first item that failed, or MCM_OK */

@@ -112,6 +112,8 @@ struct mcm_client_config {
     enum mcm_failure_policy on_failure;
     unsigned failure_choices;        /* of MCM_ON_FAILURE_NEXT, with the first; at most 8 */
     uint32_t failure_ttl_max;        /* seconds that items stored elsewhere live; 0 = as asked */
+    unsigned failure_rate_max;       /* requests a second that may be sent elsewhere, so that the
+                                        others survive the load of a lost server; 0 = no limit */
     const struct mcm_server *gutter; /* copied; their indices follow those of the servers */
     size_t gutter_count;
     mcm_selector_fn select; /* of MCM_SELECTOR_CALLBACK */
@@ -147,8 +149,11 @@ struct mcm_client_config {
 
     mcm_ns connect_timeout; /* per attempt, within the deadline of the call; 0 = deadline only */
     mcm_ns unacked_max;     /* TCP gives up when sent data stays unconfirmed; 0 = the system's */
-    mcm_ns resolve_period;  /* host names are resolved again this often by the maintenance, and soon
-                               after a failed connect; 0 = never. All found addresses are tried */
+    /* Host names are looked up again this often, and soon after a failed connect; 0 = never. A
+     * thread made for the purpose does it, so neither a call nor the end of the client waits for a
+     * resolver. All found addresses are tried. When a name comes to mean none of the addresses it
+     * meant before, connections are replaced after their present use. */
+    mcm_ns resolve_period;
     const struct mcm_tls_config *tls; /* NULL = plain; copied */
     const char *user, *password;      /* of servers that want them (memcached -Y), or NULL */
     size_t value_size_max; /* larger values are not sent: a server drops the old item too */
@@ -336,7 +341,9 @@ struct mcm_server_stats {
     uint64_t wait_ns;  /* time they waited, together */
     uint64_t stale;    /* kept connections found dead before use */
     uint64_t health_checks, health_failures;
-    uint64_t retries; /* requests sent a second time */
+    uint64_t retries;                      /* requests sent a second time */
+    uint64_t failovers, failovers_refused; /* requests tried elsewhere since it was down, and those
+                                              beyond failure_rate_max; an item of a batch is one */
 
     bool has_breaker;
     enum mcm_breaker_state breaker_state;

@@ -17,6 +17,9 @@
 /* A name is not looked up again sooner than this after the last time. */
 #define RESOLVE_PAUSE NS_PER_SEC
 
+/* Maintenance looks so often whether a lookup has ended. */
+#define LOOKUP_LOOK (100 * NS_PER_MS)
+
 static int init_parts(struct mcm_backend *backend, const struct mcm_backend_config *config)
 {
     char host[MCM_HOST_SIZE];
@@ -108,6 +111,7 @@ void mcm_backend_deinit(struct mcm_backend *backend)
         }
         mcm_pool_free(backend->pool);
     }
+    mcm_lookup_free(backend->lookup);
     mcm_breaker_free(backend->breaker);
     mcm_tls_peer_free(backend->tls);
     mcm_auth_deinit(&backend->auth);
@@ -257,14 +261,17 @@ static void locked_wait(struct mcm_backend *backend, struct mcm_pool_waiter *wai
  * slot, whose link is then busy.
  */
 static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_lease *lease,
-                                      mcm_ns deadline)
+                                      bool may_wait, mcm_ns deadline)
 {
     struct mcm_sleeper sleeper = {0};
     struct mcm_pool_waiter waiter = {.owner = &sleeper};
     pthread_mutex_lock(&backend->lock);
     ns_t now = ns_now();
     deadline = ns_min(deadline, ns_add(now, backend->acquire_timeout));
-    if (mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT) {
+    bool waits = mcm_pool_acquire(backend->pool, &waiter, deadline, now) == MCM_POOL_WAIT;
+    if (waits && !may_wait) {
+        mcm_pool_cancel(backend->pool, &waiter, now);
+    } else if (waits) {
         locked_wait(backend, &waiter, deadline);
         lease->waited_ns += ns_now() - now;
         lease->stopped = sleeper.stopped;
@@ -278,6 +285,80 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
         locked_close(lease->link);
     pthread_mutex_unlock(&backend->lock);
     return waiter.verdict;
+}
+
+static ns_t locked_resolve_due(const struct mcm_backend *backend)
+{
+    if (backend->resolve_period <= 0)
+        return NS_NEVER;
+    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
+                                        : backend->resolve_period;
+    return ns_add(backend->resolved_at, wait);
+}
+
+static bool have_common_address(const struct mcm_address *a, const struct mcm_address *b)
+{
+    for (unsigned i = 0; i < a->count; i++) {
+        for (unsigned k = 0; k < b->count; k++) {
+            if (a->sizes[i] == b->sizes[k] &&
+                memcmp(&a->sockets[i], &b->sockets[k], a->sizes[i]) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A resolver that fails now is no reason to forget what it said before. */
+static void locked_take_address(struct mcm_backend *backend, const struct mcm_address *fresh)
+{
+    if (fresh->count == 0)
+        return;
+    if (backend->address.count > 0 && !have_common_address(fresh, &backend->address)) {
+        mcm_pool_reset(backend->pool);
+        atomic_store(&backend->moved_at, ns_now());
+    }
+    backend->address = *fresh;
+}
+
+/* Takes what a lookup has found, and starts the next one when it is due. */
+static void locked_resolve(struct mcm_backend *backend)
+{
+    if (backend->resolve_period <= 0)
+        return;
+    const struct mcm_address *fresh =
+        backend->lookup != NULL ? mcm_lookup_result(backend->lookup) : NULL;
+    if (fresh != NULL) {
+        locked_take_address(backend, fresh);
+        mcm_lookup_free(backend->lookup);
+        backend->lookup = NULL;
+        backend->resolved_at = ns_now();
+    }
+    if (backend->lookup != NULL || ns_now() < locked_resolve_due(backend))
+        return;
+    backend->connect_failed = false;
+    backend->lookup = mcm_lookup_start(backend->address_text);
+    backend->resolved_at = ns_now(); /* without a lookup: the next attempt comes a period later */
+}
+
+void mcm_backend_resolve(struct mcm_backend *backend, mcm_ns *next)
+{
+    if (backend->resolve_period <= 0)
+        return;
+    pthread_mutex_lock(&backend->lock);
+    locked_resolve(backend);
+    *next = ns_min(*next, backend->lookup != NULL ? ns_add(ns_now(), LOOKUP_LOOK)
+                                                  : locked_resolve_due(backend));
+    pthread_mutex_unlock(&backend->lock);
+}
+
+void mcm_backend_address(struct mcm_backend *backend, struct mcm_link *link,
+                         struct mcm_address *address)
+{
+    pthread_mutex_lock(&backend->lock);
+    locked_resolve(backend);
+    *address = backend->address;
+    link->moved_at = atomic_load(&backend->moved_at);
+    pthread_mutex_unlock(&backend->lock);
 }
 
 static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
@@ -326,9 +407,8 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
                                      mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_E_RESOLVE;
-    pthread_mutex_lock(&backend->lock);
-    struct mcm_address address = backend->address;
-    pthread_mutex_unlock(&backend->lock);
+    struct mcm_address address;
+    mcm_backend_address(backend, lease->link, &address);
     for (unsigned i = 0; i < address.count && !is_stopped(backend, lease); i++) {
         int fd = open_link(backend, lease->link, &address, i);
         if (fd < 0) {
@@ -396,12 +476,12 @@ bool mcm_link_is_quiet(struct mcm_link *link)
                                 : mcm_socket_is_quiet(link->fd);
 }
 
-enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
-                                     mcm_ns idle_ns, mcm_ns deadline)
+static enum mcm_outcome acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                mcm_ns idle_ns, bool may_wait, mcm_ns deadline)
 {
     /* Each turn takes a dead connection out of the pool, so there are at most pool size + 1. */
     for (;;) {
-        enum mcm_pool_verdict verdict = ask_pool(backend, lease, deadline);
+        enum mcm_pool_verdict verdict = ask_pool(backend, lease, may_wait, deadline);
         if (verdict == MCM_POOL_DIAL)
             return dial(backend, lease, deadline);
         if (verdict != MCM_POOL_GOT)
@@ -415,6 +495,18 @@ enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lea
             return MCM_OK;
         give_back(backend, lease, MCM_POOL_DESTROY_STALE);
     }
+}
+
+enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                     mcm_ns idle_ns, mcm_ns deadline)
+{
+    return acquire(backend, lease, idle_ns, true, deadline);
+}
+
+enum mcm_outcome mcm_backend_try_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                         mcm_ns idle_ns, mcm_ns deadline)
+{
+    return acquire(backend, lease, idle_ns, false, deadline);
 }
 
 void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease)
@@ -497,33 +589,6 @@ bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *n
     return false;
 }
 
-static bool locked_is_resolve_due(const struct mcm_backend *backend, ns_t now)
-{
-    if (backend->resolve_period <= 0)
-        return false;
-    ns_t wait = backend->connect_failed ? ns_min(RESOLVE_PAUSE, backend->resolve_period)
-                                        : backend->resolve_period;
-    return now >= ns_add(backend->resolved_at, wait);
-}
-
-void mcm_backend_resolve(struct mcm_backend *backend)
-{
-    pthread_mutex_lock(&backend->lock);
-    bool is_due = locked_is_resolve_due(backend, ns_now());
-    backend->connect_failed = backend->connect_failed && !is_due;
-    pthread_mutex_unlock(&backend->lock);
-    if (!is_due)
-        return;
-    struct mcm_address fresh;
-    mcm_address_resolve(&fresh, backend->address_text);
-    backend->resolved_at = ns_now();
-    pthread_mutex_lock(&backend->lock);
-    /* A resolver that fails now is no reason to forget what it said before. */
-    if (fresh.count > 0)
-        backend->address = fresh;
-    pthread_mutex_unlock(&backend->lock);
-}
-
 void mcm_backend_stop(struct mcm_backend *backend)
 {
     mcm_shared_stop(backend);
@@ -595,6 +660,8 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     copy_traffic(stats, &traffic);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
+    stats->failovers = counter(&backend->failovers);
+    stats->failovers_refused = counter(&backend->failovers_refused);
     stats->has_breaker = backend->breaker != NULL;
     stats->breaker_state = breaker.state;
     stats->breaker_opened = breaker.opens;

@@ -14,6 +14,7 @@
 #include <mcmeta/client.h>
 
 #include "base/rng.h"
+#include "mcmeta/lookup.h"
 #include "mcmeta/pool.h"
 #include "mcmeta/socket.h"
 #include "mcmeta/traffic.h"
@@ -28,6 +29,7 @@ struct mcm_link {
     bool busy;                 /* somebody may be blocked on it */
     bool used;                 /* an answer came over it before */
     bool stopped;              /* it was shut down to wake whoever is blocked on it */
+    mcm_ns moved_at;           /* the backend's when it was dialled */
     struct mcm_stream *stream; /* NULL: bytes go as they are */
     struct mcm_conn conn;
 };
@@ -68,11 +70,12 @@ struct mcm_backend {
     struct mcm_tls_peer *tls; /* NULL: plain */
     struct mcm_auth auth;
 
-    /* Of the maintenance. A host name is resolved again a period after resolved_at, or soon after a
-     * connect failed. */
+    /* A host name is looked up again a period after resolved_at, or soon after a connect failed. */
     mcm_ns resolve_period; /* 0: never */
     mcm_ns resolved_at;
-    bool connect_failed; /* since it was resolved; locked */
+    bool connect_failed;           /* since the last lookup began */
+    struct mcm_lookup *lookup;     /* going on, or NULL */
+    atomic_int_least64_t moved_at; /* when the name came to mean nothing but other addresses */
 
     bool verify;
     const atomic_int *stop;
@@ -89,6 +92,7 @@ struct mcm_backend {
     atomic_uint capabilities;   /* enum mcm_capability, and whether they are known */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
+    atomic_uint_least64_t failovers, failovers_refused;
     atomic_uint_least64_t health_failures;
 };
 
@@ -129,6 +133,10 @@ void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token to
 enum mcm_outcome mcm_backend_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
                                      mcm_ns idle_ns, mcm_ns deadline);
 
+/* The same, but MCM_E_TIMEOUT_POOL when others would have to give one back first. */
+enum mcm_outcome mcm_backend_try_acquire(struct mcm_backend *backend, struct mcm_lease *lease,
+                                         mcm_ns idle_ns, mcm_ns deadline);
+
 /* Gives the connection back; whether it is kept is seen from its state. */
 void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease);
 
@@ -148,10 +156,25 @@ enum mcm_outcome mcm_backend_stop_outcome(const struct mcm_backend *backend);
 bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *next);
 
 /*
- * Looks the host name up again when that is due: a period after the last time, or soon after a
- * failed connect. May block, so it is for the maintenance only. Connections stay.
+ * Has the host name looked up again when that is due: a period after the last time, or soon after a
+ * failed connect. Does not wait for the answer, which is taken by the next call of this or the next
+ * dial. Connections stay while the name still means an address it meant before; else they are
+ * replaced after their present use. Lowers *next to when there may be something to do.
  */
-void mcm_backend_resolve(struct mcm_backend *backend);
+void mcm_backend_resolve(struct mcm_backend *backend, mcm_ns *next);
+
+/* What a new connection is to be made to; notes in the link that it was asked now. */
+void mcm_backend_address(struct mcm_backend *backend, struct mcm_link *link,
+                         struct mcm_address *address);
+
+/* Whether a connection in use should be replaced as soon as nobody needs it: it reached its
+ * lifetime, or the server moved. Needs no lock. */
+static inline bool mcm_backend_is_outdated(const struct mcm_backend *backend,
+                                           const struct mcm_lease *lease, mcm_ns now)
+{
+    return lease->slot->expires_ns <= now ||
+           lease->link->moved_at != atomic_load_explicit(&backend->moved_at, memory_order_relaxed);
+}
 
 /* Wakes everybody who is blocked here, after *stop was set. */
 void mcm_backend_stop(struct mcm_backend *backend);

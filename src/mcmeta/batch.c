@@ -13,11 +13,44 @@
 #include "mcmeta/group.h"
 #include "mcmeta/token.h"
 
-void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+/* Whether an item of a get that ends so becomes a miss when the caller wants no errors. */
+static bool is_hidden(const struct mcm_batch *batch, enum mcm_outcome outcome)
 {
-    batch->items[index].outcome = outcome;
+    enum mcm_class domain = mcm_outcome_class(outcome);
+    return batch->options.errors_as_misses && batch->kind == MCM_BATCH_GET &&
+           domain != MCM_CLASS_ANSWER && domain != MCM_CLASS_CALLER && domain != MCM_CLASS_STOPPED;
+}
+
+static void finish_one(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+{
+    struct mcm_batch_item *item = &batch->items[index];
+    item->outcome = outcome;
+    if (is_hidden(batch, outcome)) {
+        if (item->home_outcome == MCM_OK)
+            item->home_outcome = outcome;
+        item->outcome = MCM_MISS;
+        batch->result.hidden++;
+    }
     if (batch->options.on_item != NULL)
         batch->options.on_item(batch->options.on_item_arg, batch->items, index);
+}
+
+void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+{
+    const struct mcm_batch_item *first = &batch->items[index];
+    size_t twin = mcm_batch_next_twin(batch, index);
+    for (; twin != MCM_BATCH_NO_TWIN; twin = mcm_batch_next_twin(batch, twin)) {
+        struct mcm_batch_item *item = &batch->items[twin];
+        item->value = batch->kind == MCM_BATCH_GET ? first->value : item->value;
+        item->client_flags = first->client_flags;
+        item->cas = first->cas;
+        item->server = first->server;
+        item->value_size = first->value_size;
+        item->sent = first->sent;
+        item->home_outcome = first->home_outcome;
+        finish_one(batch, twin, outcome);
+    }
+    finish_one(batch, index, outcome);
 }
 
 static enum mcm_outcome check_item(struct mcm_batch *batch, struct mcm_batch_item *item)
@@ -52,6 +85,7 @@ static void check_items(struct mcm_batch *batch)
         item->server = 0;
         item->sent = false;
         item->value_size = 0;
+        item->home_outcome = MCM_OK;
         item->outcome = check_item(batch, item);
         if (item->outcome == MCM_OUTCOME_COUNT)
             find_server(batch, item);
@@ -65,33 +99,78 @@ static void check_items(struct mcm_batch *batch)
     }
 }
 
+static bool is_to_send(const struct mcm_batch *batch, size_t index)
+{
+    return batch->items[index].outcome == MCM_OUTCOME_COUNT && !mcm_batch_is_twin(batch, index);
+}
+
+/* Servers of the list and of the gutter. */
+static unsigned server_count(const struct mcm_batch *batch)
+{
+    const struct mcm_topology *gutter = batch->client->gutter;
+    return batch->topology->count + (gutter != NULL ? gutter->count : 0);
+}
+
+/* A group for each server that has items. In *ends: where those of each server begin. */
+static void add_groups(struct mcm_batch *batch, const size_t *ends)
+{
+    batch->group_count = 0;
+    for (unsigned s = 0; s < server_count(batch); s++) {
+        if (ends[s] == ends[s + 1])
+            continue;
+        batch->groups[batch->group_count++] =
+            (struct mcm_group){.batch = batch,
+                               .server = s,
+                               .backend = mcm_client_backend_in(batch->client, batch->topology, s),
+                               .first = ends[s],
+                               .next = ends[s],
+                               .end = ends[s + 1]};
+    }
+}
+
+static unsigned connections_per_server(const struct mcm_batch *batch)
+{
+    unsigned wanted = batch->options.connections_per_server;
+    return wanted > 0 ? wanted : 1;
+}
+
 /* Sorts the indexes of pending items by server and makes a group of each run. */
 static int make_groups(struct mcm_batch *batch)
 {
-    unsigned servers = batch->topology->count;
+    unsigned servers = server_count(batch);
+    size_t groups = (size_t)(servers < batch->count ? servers : batch->count) + 1;
     size_t *ends = calloc(servers + 1, sizeof(*ends));
     batch->order = malloc((batch->count + 1) * sizeof(*batch->order));
-    batch->groups = calloc(servers, sizeof(*batch->groups));
-    if (ends == NULL || batch->order == NULL || batch->groups == NULL) {
+    batch->groups = calloc(groups * connections_per_server(batch), sizeof(*batch->groups));
+    batch->tokens = calloc(groups * connections_per_server(batch), sizeof(*batch->tokens));
+    if (ends == NULL || batch->order == NULL || batch->groups == NULL || batch->tokens == NULL) {
         free(ends);
         return -1;
     }
     for (size_t i = 0; i < batch->count; i++)
-        ends[batch->items[i].server + 1] += batch->items[i].outcome == MCM_OUTCOME_COUNT;
+        ends[batch->items[i].server + 1] += is_to_send(batch, i);
     for (unsigned s = 0; s < servers; s++)
         ends[s + 1] += ends[s];
-    for (unsigned s = 0; s < servers; s++) {
-        if (ends[s] == ends[s + 1])
-            continue;
-        batch->groups[batch->group_count++] = (struct mcm_group){
-            .batch = batch, .server = s, .first = ends[s], .next = ends[s], .end = ends[s + 1]};
-    }
+    add_groups(batch, ends);
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->items[i].outcome == MCM_OUTCOME_COUNT)
+        if (is_to_send(batch, i))
             batch->order[ends[batch->items[i].server]++] = i;
     }
     free(ends);
     return 0;
+}
+
+static void free_groups(struct mcm_batch *batch)
+{
+    for (unsigned i = 0; i < batch->group_count; i++)
+        free(batch->groups[i].slots);
+    free(batch->order);
+    free(batch->groups);
+    free(batch->tokens);
+    batch->order = NULL;
+    batch->groups = NULL;
+    batch->tokens = NULL;
+    batch->group_count = 0;
 }
 
 static unsigned poll_active(const struct mcm_batch *batch, struct pollfd *polled, mcm_ns *until)
@@ -166,8 +245,8 @@ static void report(struct mcm_group *group, struct mcm_breaker_token token)
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
-    mcm_backend_report(batch->topology->backends[group->server], token, group->outcome,
-                       mcm_outcome_count(group->outcome), &moved);
+    mcm_backend_report(group->backend, token, group->outcome, mcm_outcome_count(group->outcome),
+                       &moved);
     mcm_client_report_transition(batch->client, group->server, &moved, group->outcome);
     batch->result.servers++;
     if (group->outcome == MCM_OK)
@@ -177,56 +256,117 @@ static void report(struct mcm_group *group, struct mcm_breaker_token token)
         batch->result.sys_errno = group->sys_errno;
 }
 
-/* One dead server must not use up the time of those that come after it. */
+/* One dead server must not use up the time of those that come after it or stand in for it. */
 static mcm_ns start_deadline(const struct mcm_batch *batch)
 {
-    if (batch->group_count == 1 || batch->deadline == NS_NEVER)
+    bool is_last = batch->group_count == 1 &&
+                   !mcm_failover_goes_on(batch->client, batch->topology, batch->round);
+    if (is_last || batch->deadline == NS_NEVER)
         return batch->deadline;
     mcm_ns now = ns_now();
     return batch->deadline > now ? now + (batch->deadline - now) / 2 : batch->deadline;
 }
 
+/* A part of a group's items should be worth a connection. */
+#define PART_ITEMS_MIN 16
+
+/* Splits a connected group over as many connections as are to be had without waiting. */
+static void split_group(struct mcm_batch *batch, struct mcm_group *group)
+{
+    size_t items = group->end - group->first;
+    size_t wanted = connections_per_server(batch);
+    wanted = wanted < items / PART_ITEMS_MIN ? wanted : items / PART_ITEMS_MIN;
+    struct mcm_group *parts = &batch->groups[batch->group_count];
+    size_t count = 0;
+    while (count + 1 < wanted) {
+        parts[count] = (struct mcm_group){
+            .batch = batch, .main = group, .backend = group->backend, .server = group->server};
+        if (!mcm_group_try_connect(&parts[count], batch->client->idle_check, start_deadline(batch)))
+            break;
+        count++;
+    }
+    size_t begin = group->first, share = items / (count + 1);
+    for (size_t i = 0; i < count; i++, begin += share) {
+        parts[i].first = parts[i].next = begin + items % (count + 1) + share;
+        parts[i].end = parts[i].first + share;
+    }
+    group->end = group->first + share + items % (count + 1);
+    batch->group_count += (unsigned)count;
+    for (size_t i = 0; i < count; i++)
+        mcm_group_begin(&parts[i]);
+}
+
 static void start_group(struct mcm_group *group, struct mcm_breaker_token *token)
 {
-    struct mcm_client *client = group->batch->client;
+    struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
-    enum mcm_outcome outcome =
-        mcm_backend_admit(group->batch->topology->backends[group->server], token, &moved);
-    mcm_client_report_transition(client, group->server, &moved, MCM_OUTCOME_COUNT);
-    if (outcome == MCM_OK && group->batch->giving_up)
+    enum mcm_outcome outcome = mcm_backend_admit(group->backend, token, &moved);
+    mcm_client_report_transition(batch->client, group->server, &moved, MCM_OUTCOME_COUNT);
+    if (outcome == MCM_OK && batch->giving_up)
         outcome = MCM_E_CANCELLED;
-    if (outcome == MCM_OK) {
-        mcm_group_start(group, client->idle_check, start_deadline(group->batch));
+    if (outcome != MCM_OK) {
+        mcm_group_refuse(group, outcome);
         return;
     }
-    group->outcome = outcome;
-    group->batch->giving_up |= group->batch->options.fail_fast;
-    while (group->next < group->end)
-        mcm_batch_finish_item(group->batch, group->batch->order[group->next++], outcome);
+    if (!mcm_group_connect(group, batch->client->idle_check, start_deadline(batch)))
+        return;
+    split_group(batch, group);
+    mcm_group_begin(group);
 }
 
 static int run_groups(struct mcm_batch *batch)
 {
-    struct pollfd *polled = calloc(batch->group_count + 1, sizeof(*polled));
-    struct mcm_breaker_token *tokens = calloc(batch->group_count + 1, sizeof(*tokens));
-    if (polled == NULL || tokens == NULL) {
-        free(polled);
-        free(tokens);
+    unsigned servers = batch->group_count; /* their parts come behind */
+    struct pollfd *polled =
+        calloc((size_t)servers * connections_per_server(batch) + 1, sizeof(*polled));
+    if (polled == NULL)
         return -1;
-    }
-    for (unsigned i = 0; i < batch->group_count; i++) {
-        start_group(&batch->groups[i], &tokens[i]);
+    for (unsigned i = 0; i < servers; i++) {
+        start_group(&batch->groups[i], &batch->tokens[i]);
         drive(batch, polled, 0);
     }
     while (drive(batch, polled, NS_NEVER))
         continue;
-    for (unsigned i = 0; i < batch->group_count; i++) {
-        report(&batch->groups[i], tokens[i]);
-        free(batch->groups[i].slots);
-    }
+    for (unsigned i = 0; i < servers; i++)
+        report(&batch->groups[i], batch->tokens[i]);
     free(polled);
-    free(tokens);
     return 0;
+}
+
+/* An item whose server is down goes to the next one, or ends. */
+static void move_item(struct mcm_batch *batch, size_t index)
+{
+    struct mcm_batch_item *item = &batch->items[index];
+    if (batch->client->on_failure == MCM_ON_FAILURE_MISS) {
+        mcm_batch_finish_item(batch, index, MCM_MISS);
+        return;
+    }
+    size_t server = mcm_failover_server(batch->client, batch->topology, item->key, batch->round);
+    if (server == MCM_SELECTOR_NONE || !mcm_client_may_fail_over(batch->client, item->server)) {
+        mcm_batch_finish_item(batch, index, item->home_outcome);
+        return;
+    }
+    item->server = (unsigned)server;
+    batch->result.redirected += batch->round == 1;
+}
+
+/* Each round asks other servers than the one before, for the items whose servers were down. */
+static int run_rounds(struct mcm_batch *batch)
+{
+    int result;
+    do {
+        batch->held = 0;
+        result = make_groups(batch);
+        if (result == 0)
+            result = run_groups(batch);
+        free_groups(batch);
+        batch->round++;
+        for (size_t i = 0; i < batch->count && batch->held > 0 && result == 0; i++) {
+            if (is_to_send(batch, i))
+                move_item(batch, i);
+        }
+    } while (result == 0 && batch->held > 0);
+    return result;
 }
 
 static void refuse_pending(struct mcm_batch *batch, enum mcm_outcome outcome)
@@ -264,7 +404,13 @@ static bool are_options(const struct mcm_batch_options *options)
 {
     return options->size == sizeof(*options) && options->in_flight_max > 0 &&
            options->in_flight_max <= MCM_BATCH_IN_FLIGHT_MAX && options->progress_timeout >= 0 &&
+           options->connections_per_server <= MCM_BATCH_CONNECTIONS_MAX &&
            (unsigned)options->mode < MCM_STORE_MODE_COUNT;
+}
+
+static bool dedupes(const struct mcm_batch *batch)
+{
+    return batch->options.dedupe && batch->kind != MCM_BATCH_SET;
 }
 
 static void run_batch(struct mcm_batch *batch)
@@ -280,11 +426,10 @@ static void run_batch(struct mcm_batch *batch)
     check_items(batch);
     if (atomic_load(&batch->client->closing))
         refuse_pending(batch, MCM_E_SHUTDOWN);
-    else if (make_groups(batch) != 0 || run_groups(batch) != 0)
+    else if ((dedupes(batch) && mcm_batch_find_twins(batch) != 0) || run_rounds(batch) != 0)
         refuse_pending(batch, MCM_E_NO_MEMORY);
     mcm_client_leave(batch->client, phase);
-    free(batch->order);
-    free(batch->groups);
+    free(batch->twins);
 }
 
 static enum mcm_batch_status multi(struct mcm_client *client, enum mcm_batch_kind kind,

@@ -8,7 +8,6 @@
 #include "mcmeta/handle.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <mcmeta/commands.h>
 
@@ -174,66 +173,14 @@ static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backe
     return outcome;
 }
 
-/* The server itself cannot be reached; anything later may have had an effect. */
-static bool is_down(enum mcm_outcome outcome)
+bool mcm_client_may_fail_over(struct mcm_client *client, unsigned index)
 {
-    return mcm_outcome_class(outcome) == MCM_CLASS_REFUSED ||
-           mcm_outcome_class(outcome) == MCM_CLASS_CONNECT;
-}
-
-#define TTL_RELATIVE_MAX (UINT32_C(30) * 24 * 60 * 60)
-
-static uint32_t capped_ttl(uint32_t ttl, uint32_t max)
-{
-    if (max == 0)
-        return ttl;
-    /* An absolute time is kept when it comes before the cap: it may be in the past. */
-    if (ttl > TTL_RELATIVE_MAX)
-        return (int64_t)ttl - (int64_t)time(NULL) < (int64_t)max ? ttl : max;
-    return ttl == 0 || ttl > max ? max : ttl;
-}
-
-/* The request as a server that stands in gets it: what it stores must not live long there. */
-static struct mcm_request stand_in_request(const struct mcm_request *request, uint32_t ttl_max)
-{
-    struct mcm_request copy = *request;
-    if (copy.command == MCM_COMMAND_SET && !(copy.flags & MCM_REQUEST_TTL) && ttl_max > 0) {
-        copy.flags |= MCM_REQUEST_TTL;
-        copy.ttl = 0;
-    }
-    if (copy.flags & MCM_REQUEST_TTL)
-        copy.ttl = capped_ttl(copy.ttl, ttl_max);
-    if (copy.flags & MCM_REQUEST_VIVIFY)
-        copy.vivify_ttl = capped_ttl(copy.vivify_ttl, ttl_max);
-    return copy;
-}
-
-#define CHOICES_MAX 8
-
-static enum mcm_outcome call_next(const struct route *route, const struct mcm_request *request,
-                                  struct mcm_result *result)
-{
-    size_t choices[CHOICES_MAX];
-    size_t wanted = route->client->failure_choices;
-    size_t count = mcm_selector_rank(route->topology->selector, route->key.data, route->key.size,
-                                     choices, wanted < CHOICES_MAX ? wanted : CHOICES_MAX);
-    enum mcm_outcome outcome = result->home_outcome;
-    for (size_t i = 1; i < count && is_down(outcome); i++) {
-        result->server = (unsigned)choices[i];
-        outcome = guarded_call(route, route->topology->backends[choices[i]], request, result);
-    }
-    return outcome;
-}
-
-static enum mcm_outcome call_gutter(const struct route *route, const struct mcm_request *request,
-                                    struct mcm_result *result)
-{
-    const struct mcm_topology *gutter = route->client->gutter;
-    size_t index = mcm_selector_pick(gutter->selector, route->key.data, route->key.size);
-    if (index == MCM_SELECTOR_NONE)
-        return result->home_outcome;
-    result->server = route->topology->count + (unsigned)index;
-    return guarded_call(route, gutter->backends[index], request, result);
+    struct mcm_backend *backend = mcm_client_backend(client, index);
+    bool may = mcm_rate_take(&client->failure_rate, ns_now());
+    if (backend != NULL)
+        atomic_fetch_add_explicit(may ? &backend->failovers : &backend->failovers_refused, 1,
+                                  memory_order_relaxed);
+    return may;
 }
 
 /* What the policy makes of a call whose server is down. */
@@ -241,15 +188,21 @@ static enum mcm_outcome call_elsewhere(const struct route *route, const struct m
                                        struct mcm_result *result)
 {
     struct mcm_client *client = route->client;
-    struct mcm_request stand_in = stand_in_request(request, client->failure_ttl_max);
-    switch (client->on_failure) {
-    case MCM_ON_FAILURE_ERROR: break;
-    case MCM_ON_FAILURE_MISS:
-        return request->command == MCM_COMMAND_GET ? MCM_MISS : result->home_outcome;
-    case MCM_ON_FAILURE_NEXT: return call_next(route, &stand_in, result);
-    case MCM_ON_FAILURE_GUTTER: return call_gutter(route, &stand_in, result);
+    struct mcm_request stand_in = mcm_failover_request(request, client->failure_ttl_max);
+    enum mcm_outcome outcome = result->home_outcome;
+    if (client->on_failure == MCM_ON_FAILURE_MISS && request->command == MCM_COMMAND_GET)
+        return MCM_MISS;
+    for (unsigned round = 0;
+         mcm_outcome_is_down(outcome) && mcm_failover_goes_on(client, route->topology, round);
+         round++) {
+        size_t index = mcm_failover_server(client, route->topology, route->key, round + 1);
+        if (index == MCM_SELECTOR_NONE || !mcm_client_may_fail_over(client, result->server))
+            break;
+        result->server = (unsigned)index;
+        outcome = guarded_call(route, mcm_client_backend_in(client, route->topology, index),
+                               &stand_in, result);
     }
-    return result->home_outcome;
+    return outcome;
 }
 
 /* The features that older servers refuse or, worse, ignore. */
@@ -301,7 +254,7 @@ static enum mcm_outcome routed_call(const struct route *route, const struct mcm_
         needed != 0 ? check_capabilities(route, backend, needed, result) : MCM_OK;
     if (outcome == MCM_OK)
         outcome = guarded_call(route, backend, request, result);
-    if (!is_down(outcome))
+    if (!mcm_outcome_is_down(outcome))
         return outcome;
     result->home_outcome = outcome;
     return call_elsewhere(route, request, result);

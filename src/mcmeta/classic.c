@@ -58,6 +58,7 @@ static enum mcm_text_next take_single(struct mcm_text *text, struct mcm_op *op, 
 
 void mcm_classic_line_init(struct mcm_classic_line *reader, const char *word)
 {
+    reader->text.on_bytes = NULL;
     reader->text.on_line = take_single;
     reader->text.on_value = NULL;
     reader->text.line_size = 0;
@@ -85,6 +86,7 @@ static enum mcm_text_next take_stat(struct mcm_text *text, struct mcm_op *op, ch
 
 void mcm_classic_stats_init(struct mcm_classic_stats *reader, mcm_pair_fn each, void *arg)
 {
+    reader->text.on_bytes = NULL;
     reader->text.on_line = take_stat;
     reader->text.on_value = NULL;
     reader->text.line_size = 0;
@@ -103,22 +105,41 @@ static bool parse_u64(const char *word, uint64_t max, uint64_t *number)
     return *word != '\0' && *number <= max;
 }
 
-/* Everything before the key was a miss; false when the key was not asked for. */
-static bool advance_to(struct mcm_classic_get *get, const char *key)
+/* A key of the line, found in an answer. */
+struct found {
+    unsigned skipped; /* keys before it that are not answered */
+    size_t next;      /* where the key after it stands */
+};
+
+/* False when the key was not asked for, or not after those that are answered. */
+static bool find_key(const struct mcm_classic_get *get, const char *key, size_t size,
+                     struct found *found)
 {
-    size_t size = strlen(key);
-    unsigned found = get->answered;
-    while (found < get->count) {
-        struct mcm_slice asked = get->ops->key(get, found);
-        if (asked.size == size && memcmp(asked.data, key, size) == 0)
-            break;
-        found++;
+    size_t at = get->next;
+    found->skipped = 0;
+    while (at < get->keys_size) {
+        const char *asked = get->keys + at;
+        size_t left = get->keys_size - at;
+        if (left >= size && memcmp(asked, key, size) == 0 && (left == size || asked[size] == ' ')) {
+            found->next = at + size + 1;
+            return true;
+        }
+        const char *gap = memchr(asked, ' ', left);
+        if (gap == NULL)
+            return false;
+        at += (size_t)(gap - asked) + 1;
+        found->skipped++;
     }
-    if (found == get->count)
-        return false;
-    while (get->answered < found)
+    return false;
+}
+
+/* Everything before the key was a miss. Returns the index of the key. */
+static unsigned advance_to(struct mcm_classic_get *get, const struct found *found)
+{
+    for (unsigned i = 0; i < found->skipped; i++)
         get->ops->miss(get, get->answered++);
-    return true;
+    get->next = found->next;
+    return get->answered++;
 }
 
 static enum mcm_text_next take_hit(struct mcm_text *text, struct mcm_op *op, char *line)
@@ -132,15 +153,17 @@ static enum mcm_text_next take_hit(struct mcm_text *text, struct mcm_op *op, cha
         return MCM_TEXT_DONE;
     }
     char *key = next_word(&line);
+    struct found found;
     uint64_t flags, size, cas = 0;
     if (strcmp(word, "VALUE") != 0 || !parse_u64(next_word(&line), UINT32_MAX, &flags) ||
         !parse_u64(next_word(&line), MCM_RESPONSE_VALUE_MAX, &size) ||
-        (get->with_cas && !parse_u64(next_word(&line), UINT64_MAX, &cas)) || !advance_to(get, key))
+        (get->with_cas && !parse_u64(next_word(&line), UINT64_MAX, &cas)) ||
+        !find_key(get, key, strlen(key), &found))
         return MCM_TEXT_BAD;
     op->client_flags = (uint32_t)flags;
     op->value_size = size;
     op->cas = cas;
-    get->ops->begin(get, op, get->answered++);
+    get->ops->begin(get, op, advance_to(get, &found));
     return MCM_TEXT_VALUE;
 }
 
@@ -150,9 +173,78 @@ static void take_value(struct mcm_text *text, struct mcm_op *op)
     get->ops->end(get, op, get->answered - 1);
 }
 
+/* What the line of a hit says behind the key. */
+struct hit {
+    uint64_t flags, size, cas;
+};
+
+/* Reads it up to the end of the line; the value's place, or NULL. */
+static const char *take_numbers(const struct mcm_classic_get *get, const char *at, const char *end,
+                                struct hit *hit)
+{
+    hit->cas = 0;
+    at = mcm_digits_take(at, end, &hit->flags);
+    if (at == NULL || at == end || *at != ' ' || hit->flags > UINT32_MAX)
+        return NULL;
+    at = mcm_digits_take(at + 1, end, &hit->size);
+    if (at != NULL && get->with_cas)
+        at = at < end && *at == ' ' ? mcm_digits_take(at + 1, end, &hit->cas) : NULL;
+    if (at == NULL || end - at < 2 || at[0] != '\r' || at[1] != '\n')
+        return NULL;
+    return hit->size <= MCM_RESPONSE_VALUE_MAX ? at + 2 : NULL;
+}
+
+static void tell_hit(struct mcm_classic_get *get, struct mcm_op *op, const struct hit *hit,
+                     unsigned index, const char *value)
+{
+    op->client_flags = (uint32_t)hit->flags;
+    op->value_size = hit->size;
+    op->cas = hit->cas;
+    get->ops->begin(get, op, index);
+    if (hit->size > 0 && hit->size <= op->buffer_size)
+        memcpy(op->buffer, value, hit->size);
+    get->ops->end(get, op, index);
+}
+
+/* A hit that is there as a whole; where it ended, or NULL when there is none, and nothing was told
+ * to anybody. */
+static const char *take_whole_hit(struct mcm_classic_get *get, struct mcm_op *op, const char *at,
+                                  const char *end)
+{
+    static const char word[6] = "VALUE ";
+    struct found found;
+    struct hit hit;
+    if ((size_t)(end - at) <= sizeof(word) || memcmp(at, word, sizeof(word)) != 0)
+        return NULL;
+    const char *key = at + sizeof(word);
+    const char *gap = memchr(key, ' ', (size_t)(end - key));
+    if (gap == NULL || !find_key(get, key, (size_t)(gap - key), &found))
+        return NULL;
+    const char *value = take_numbers(get, gap + 1, end, &hit);
+    if (value == NULL || hit.size + 2 > (size_t)(end - value))
+        return NULL;
+    const char *after = value + hit.size;
+    if (after[0] != '\r' || after[1] != '\n')
+        return NULL;
+    tell_hit(get, op, &hit, advance_to(get, &found), value);
+    return after + 2;
+}
+
+/* Takes hits out of the received bytes, without a copy of their lines. */
+static size_t take_whole_hits(struct mcm_text *text, struct mcm_op *op, const char *data,
+                              size_t size)
+{
+    struct mcm_classic_get *get = (struct mcm_classic_get *)text;
+    const char *at = data, *after;
+    while ((after = take_whole_hit(get, op, at, data + size)) != NULL)
+        at = after;
+    return (size_t)(at - data);
+}
+
 void mcm_classic_get_init(struct mcm_classic_get *get, const struct mcm_classic_get_ops *ops,
                           bool with_cas)
 {
+    get->text.on_bytes = take_whole_hits;
     get->text.on_line = take_hit;
     get->text.on_value = take_value;
     get->text.line_size = 0;
@@ -160,6 +252,7 @@ void mcm_classic_get_init(struct mcm_classic_get *get, const struct mcm_classic_
     get->with_cas = with_cas;
     get->count = 0;
     get->answered = 0;
+    get->next = 0;
     get->keys_size = 0;
 }
 

@@ -33,9 +33,8 @@ void mcm_classic_stats_init(struct mcm_classic_stats *reader, mcm_pair_fn each, 
 
 struct mcm_classic_get;
 
-/* What a get line asks for and finds. `index` counts the keys of the line from 0. */
+/* What a get line finds. `index` counts the keys of the line from 0. */
 struct mcm_classic_get_ops {
-    struct mcm_slice (*key)(struct mcm_classic_get *get, unsigned index);
     /* A buffer for a value of op->value_size: sets op->buffer and op->buffer_size. */
     void (*begin)(struct mcm_classic_get *get, struct mcm_op *op, unsigned index);
     void (*end)(struct mcm_classic_get *get, struct mcm_op *op, unsigned index);
@@ -49,6 +48,7 @@ struct mcm_classic_get {
     bool with_cas;     /* "gets" */
     unsigned count;    /* keys in the line */
     unsigned answered; /* of them; the value in progress belongs to the one before */
+    size_t next;       /* where in `keys` the first of them stands that is not answered */
     size_t keys_size;
     char keys[MCM_CLASSIC_KEYS_SIZE];
 };

@@ -193,6 +193,7 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
     client->on_failure = config->on_failure;
     client->failure_choices = config->failure_choices;
     client->failure_ttl_max = config->failure_ttl_max;
+    mcm_rate_init(&client->failure_rate, config->failure_rate_max);
     pthread_mutex_init(&client->change_lock, NULL);
     pthread_mutex_init(&client->retired_lock, NULL);
     if (make_parts(client, config, error, error_size) != 0 ||

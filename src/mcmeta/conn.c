@@ -383,7 +383,13 @@ static void end_text_line(struct mcm_conn *conn, char *line)
 
 static size_t take_text(struct mcm_conn *conn, const char *data, size_t size)
 {
-    struct mcm_text *text = conn->first->text;
+    struct mcm_op *op = conn->first;
+    struct mcm_text *text = op->text;
+    if (text->on_bytes != NULL && text->line_size == 0 && op->bytes_sent == op->bytes_total) {
+        size_t used = text->on_bytes(text, op, data, size);
+        if (used > 0)
+            return used;
+    }
     const char *end = memchr(data, '\n', size);
     size_t part = end != NULL ? (size_t)(end - data) + 1 : size;
     if (part > sizeof(text->line) - text->line_size) {

@@ -77,6 +77,11 @@ enum mcm_text_next { MCM_TEXT_LINE, MCM_TEXT_VALUE, MCM_TEXT_DONE, MCM_TEXT_BAD 
 
 /* Reads the answer to a classic request, line by line. Error lines never come here. */
 struct mcm_text {
+    /*
+     * The short way, tried between lines: takes what is plain and complete at the beginning of
+     * `data` and says how much that was, 0 to leave it to on_line(). Or NULL.
+     */
+    size_t (*on_bytes)(struct mcm_text *text, struct mcm_op *op, const char *data, size_t size);
     /* VALUE: it has set value_size, buffer and buffer_size of the op; DONE: and `outcome`. */
     enum mcm_text_next (*on_line)(struct mcm_text *text, struct mcm_op *op, char *line);
     /* The value is complete; or NULL. */

@@ -33,11 +33,6 @@ static struct mcm_batch_item *item_at(const struct mcm_group *group, size_t posi
     return &group->batch->items[group->batch->order[position]];
 }
 
-static struct mcm_backend *backend_of(const struct mcm_group *group)
-{
-    return group->batch->topology->backends[group->server];
-}
-
 static void finish_at(struct mcm_group *group, size_t position, enum mcm_outcome outcome)
 {
     mcm_batch_finish_item(group->batch, group->batch->order[position], outcome);
@@ -121,12 +116,6 @@ static struct line_slot *line_of(struct mcm_classic_get *get)
     return (struct line_slot *)((char *)get - offsetof(struct line_slot, get));
 }
 
-static struct mcm_slice line_key(struct mcm_classic_get *get, unsigned index)
-{
-    struct mcm_group_slot *slot = &line_of(get)->slot;
-    return item_at(slot->group, slot->position + index)->key;
-}
-
 static void line_begin(struct mcm_classic_get *get, struct mcm_op *op, unsigned index)
 {
     struct mcm_group_slot *slot = &line_of(get)->slot;
@@ -155,7 +144,7 @@ static void line_miss(struct mcm_classic_get *get, unsigned index)
 }
 
 static const struct mcm_classic_get_ops line_ops = {
-    .key = line_key, .begin = line_begin, .end = line_end, .miss = line_miss};
+    .begin = line_begin, .end = line_end, .miss = line_miss};
 
 static uint32_t item_flags(const struct mcm_batch *batch, const struct mcm_batch_item *item)
 {
@@ -201,6 +190,8 @@ static void submit_item(struct mcm_group *group)
         .client_flags = item->client_flags,
         .compare = item->cas,
     };
+    if (group->batch->round > 0)
+        request = mcm_failover_request(&request, group->batch->client->failure_ttl_max);
     mcm_op_init(&slot->op, &request, NULL, 0);
     slot->op.owner = slot;
     slot->op.reserve = group->batch->kind == MCM_BATCH_GET ? reserve_for_op : NULL;
@@ -257,6 +248,45 @@ static void drop_rest(struct mcm_group *group, enum mcm_outcome outcome)
         finish_at(group, group->next++, outcome);
 }
 
+/* Whether items of a server that is down have somewhere else to go. */
+static bool may_hold(const struct mcm_batch *batch)
+{
+    if (batch->client->on_failure == MCM_ON_FAILURE_MISS)
+        return batch->kind == MCM_BATCH_GET;
+    return mcm_failover_goes_on(batch->client, batch->topology, batch->round);
+}
+
+static void hold_rest(struct mcm_group *group, enum mcm_outcome outcome)
+{
+    group->batch->held += group->end - group->next;
+    for (; group->next < group->end; group->next++) {
+        struct mcm_batch_item *item = item_at(group, group->next);
+        if (group->batch->round == 0)
+            item->home_outcome = outcome;
+    }
+}
+
+static void note_failure(struct mcm_group *group, enum mcm_outcome outcome, int sys_errno)
+{
+    group->outcome = outcome;
+    group->sys_errno = sys_errno;
+    if (group->main != NULL && group->main->outcome == MCM_OK) {
+        group->main->outcome = outcome;
+        group->main->sys_errno = sys_errno;
+    }
+}
+
+void mcm_group_refuse(struct mcm_group *group, enum mcm_outcome outcome)
+{
+    note_failure(group, outcome, group->lease.sys_errno);
+    if (mcm_outcome_is_down(outcome) && may_hold(group->batch)) {
+        hold_rest(group, outcome);
+        return;
+    }
+    group->batch->giving_up |= group->batch->options.fail_fast;
+    drop_rest(group, outcome);
+}
+
 static void finish_line(struct mcm_group_slot *slot)
 {
     if (slot->op.outcome == MCM_OK)
@@ -292,7 +322,7 @@ static void finish_slot(struct mcm_group_slot *slot)
 
 static void give_back(struct mcm_group *group)
 {
-    mcm_backend_release(backend_of(group), &group->lease);
+    mcm_backend_release(group->backend, &group->lease);
     group->active = false;
 }
 
@@ -311,8 +341,9 @@ static void start_again(struct mcm_group *group, struct mcm_op *lost)
     group->next = group->first;
     group->retried = true;
     group->batch->result.retries++;
-    atomic_fetch_add_explicit(&backend_of(group)->retries, 1, memory_order_relaxed);
-    mcm_group_start(group, 0, group->batch->deadline);
+    atomic_fetch_add_explicit(&group->backend->retries, 1, memory_order_relaxed);
+    if (mcm_group_connect(group, 0, group->batch->deadline))
+        mcm_group_begin(group);
 }
 
 /* Takes the failed operations off the connection, as a list. */
@@ -342,10 +373,9 @@ static void end_broken(struct mcm_group *group)
     if (died_idle)
         outcome = MCM_E_CLOSED_IDLE;
     if (group->lease.stopped)
-        outcome = mcm_backend_stop_outcome(backend_of(group));
+        outcome = mcm_backend_stop_outcome(group->backend);
     if (lost != NULL || group->next < group->end) {
-        group->outcome = outcome;
-        group->sys_errno = lost != NULL ? lost->sys_errno : 0;
+        note_failure(group, outcome, lost != NULL ? lost->sys_errno : 0);
         group->batch->giving_up |= group->batch->options.fail_fast;
     }
     for (struct mcm_op *op = lost, *next; op != NULL; op = next) {
@@ -401,19 +431,32 @@ void mcm_group_fail(struct mcm_group *group, enum mcm_outcome outcome)
     collect(group);
 }
 
-void mcm_group_start(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadline)
+bool mcm_group_connect(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_OK;
     memset(&group->lease, 0, sizeof(group->lease));
     if (group->slots == NULL && make_slots(group) != 0)
         outcome = MCM_E_NO_MEMORY;
     if (outcome == MCM_OK)
-        outcome = mcm_backend_acquire(backend_of(group), &group->lease, idle_ns, deadline);
-    group->outcome = outcome;
-    if (outcome != MCM_OK) {
-        group->sys_errno = group->lease.sys_errno;
-        drop_rest(group, outcome);
-        group->batch->giving_up |= group->batch->options.fail_fast;
+        outcome = mcm_backend_acquire(group->backend, &group->lease, idle_ns, deadline);
+    group->outcome = MCM_OK;
+    if (outcome == MCM_OK)
+        return true;
+    mcm_group_refuse(group, outcome);
+    return false;
+}
+
+bool mcm_group_try_connect(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadline)
+{
+    memset(&group->lease, 0, sizeof(group->lease));
+    return mcm_backend_try_acquire(group->backend, &group->lease, idle_ns, deadline) == MCM_OK;
+}
+
+void mcm_group_begin(struct mcm_group *group)
+{
+    if (group->slots == NULL && make_slots(group) != 0) {
+        give_back(group);
+        mcm_group_refuse(group, MCM_E_NO_MEMORY);
         return;
     }
     group->active = true;

@@ -3,6 +3,7 @@
 #ifndef MCMETA_HANDLE_H
 #define MCMETA_HANDLE_H
 
+#include "mcmeta/failover.h"
 #include "mcmeta/topology.h"
 
 struct mcm_client {
@@ -16,6 +17,7 @@ struct mcm_client {
     enum mcm_failure_policy on_failure;
     unsigned failure_choices;
     uint32_t failure_ttl_max;
+    struct mcm_rate failure_rate;
 
     pthread_mutex_t change_lock;  /* one change of the servers at a time */
     pthread_mutex_t retired_lock; /* retired */
@@ -66,17 +68,28 @@ static inline void mcm_client_leave(struct mcm_client *client, unsigned phase)
 }
 
 /* Backend of server `index`: the servers of the list, then those of the gutter. NULL when there is
- * none. Only between enter and leave. */
-static inline struct mcm_backend *mcm_client_backend(const struct mcm_client *client,
-                                                     unsigned index)
+ * none. */
+static inline struct mcm_backend *mcm_client_backend_in(const struct mcm_client *client,
+                                                        const struct mcm_topology *topology,
+                                                        size_t index)
 {
-    const struct mcm_topology *topology = atomic_load(&client->topology);
     if (index < topology->count)
         return topology->backends[index];
     index -= topology->count;
     return client->gutter != NULL && index < client->gutter->count ? client->gutter->backends[index]
                                                                    : NULL;
 }
+
+/* The same in the present list. Only between enter and leave. */
+static inline struct mcm_backend *mcm_client_backend(const struct mcm_client *client,
+                                                     unsigned index)
+{
+    return mcm_client_backend_in(client, atomic_load(&client->topology), index);
+}
+
+/* Whether one more request of server `index`, which is down, may be tried elsewhere now. Counts
+ * it. */
+bool mcm_client_may_fail_over(struct mcm_client *client, unsigned index);
 
 /* No call may be in them. */
 void mcm_client_free_retired(struct mcm_client *client);

@@ -17,11 +17,11 @@ static bool maintain_servers(struct mcm_client *client, const struct mcm_topolog
     return more;
 }
 
-static void resolve_names(const struct mcm_topology *topology)
+static void resolve_names(const struct mcm_topology *topology, mcm_ns *next)
 {
     for (unsigned i = 0; topology != NULL && i < topology->count; i++) {
         mcm_shared_maintain(topology->backends[i]);
-        mcm_backend_resolve(topology->backends[i]);
+        mcm_backend_resolve(topology->backends[i], next);
     }
 }
 
@@ -32,8 +32,8 @@ mcm_ns mcm_client_maintain(struct mcm_client *client)
         return next;
     unsigned phase = mcm_client_enter(client);
     const struct mcm_topology *topology = atomic_load(&client->topology);
-    resolve_names(topology);
-    resolve_names(client->gutter);
+    resolve_names(topology, &next);
+    resolve_names(client->gutter, &next);
     bool busy;
     do { /* both, in turn, until neither has anything left to do */
         busy = maintain_servers(client, topology, &next);

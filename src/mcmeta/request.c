@@ -53,15 +53,39 @@ static const struct flag_form flag_forms[] = {
     {MCM_REQUEST_QUIET, "q", TOKEN_NONE, 0},
 };
 
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Up to eight bytes in one number, filled with a byte that may be in a key. */
+static uint64_t load_bytes(const char *bytes, size_t size)
+{
+    uint64_t eight = EIGHT('k');
+    memcpy(&eight, bytes, size);
+    return eight;
+}
+
+/* Not 0 when one of eight bytes is a space, below it, or 0x7f. A subtraction borrows into the
+ * highest bit of a byte that was too small; what it does to the bytes above no longer matters. */
+static uint64_t bad_bytes(uint64_t eight)
+{
+    uint64_t others = eight ^ EIGHT(0x7f);
+    uint64_t low = (eight - EIGHT(0x21)) & ~eight;
+    uint64_t deleted = (others - EIGHT(0x01)) & ~others;
+    return (low | deleted) & EIGHT(0x80);
+}
+
 bool mcm_key_is_valid(struct mcm_slice key)
 {
     if (key.size == 0 || key.size > MCM_KEY_SIZE_MAX)
         return false;
-    /* Without a branch in the loop the compiler makes vector code of it. */
-    const unsigned char *byte = key.data;
-    unsigned bad = 0;
-    for (size_t i = 0; i < key.size; i++)
-        bad |= (byte[i] <= 0x20) | (byte[i] == 0x7f);
+    const char *byte = key.data;
+    uint64_t bad = 0;
+    size_t at = 0;
+    for (; key.size - at >= 8; at += 8)
+        bad |= bad_bytes(load_bytes(byte + at, 8));
+    /* The last bytes, some of them for the second time when there are enough. */
+    if (at < key.size)
+        bad |= key.size >= 8 ? bad_bytes(load_bytes(byte + key.size - 8, 8))
+                             : bad_bytes(load_bytes(byte, key.size));
     return bad == 0;
 }
 

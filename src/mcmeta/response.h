@@ -95,4 +95,17 @@ enum mcm_reader_result mcm_reader_feed(struct mcm_reader *reader, const char *da
  */
 bool mcm_reader_take_line(struct mcm_reader *reader, const char *data, size_t size, size_t *used);
 
+#define MCM_DIGITS_MAX 19 /* that many cannot overflow */
+
+/* Reads a number; where it ended, or NULL when there is none or it is long. */
+static inline const char *mcm_digits_take(const char *at, const char *end, uint64_t *number)
+{
+    const char *begin = at;
+    uint64_t value = 0;
+    for (; at < end && (unsigned char)(*at - '0') <= 9; at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    *number = value;
+    return at > begin && at - begin <= MCM_DIGITS_MAX ? at : NULL;
+}
+
 #endif

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define WORD(a, b) ((unsigned)(a) | (unsigned)(b) << 8)
-#define DIGITS_MAX 19 /* that many cannot overflow */
 
 static enum mcm_status status_of(const char *data)
 {
@@ -22,17 +21,6 @@ static enum mcm_status status_of(const char *data)
     case WORD('E', 'X'): return MCM_STATUS_EX;
     default: return MCM_STATUS_COUNT;
     }
-}
-
-/* Reads a number; where it ended, or NULL when there is none or it is long. */
-static const char *take_number(const char *at, const char *end, uint64_t *number)
-{
-    const char *begin = at;
-    uint64_t value = 0;
-    for (; at < end && (unsigned char)(*at - '0') <= 9; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
-    *number = value;
-    return at > begin && at - begin <= DIGITS_MAX ? at : NULL;
 }
 
 static const char *take_opaque(const char *at, const char *end, struct mcm_response *response)
@@ -57,7 +45,7 @@ static const char *take_flag(const char *at, const char *end, struct mcm_respons
         response->seen |= MCM_RESPONSE_SEEN('O');
         return take_opaque(at, end, response);
     }
-    at = take_number(at, end, &number);
+    at = mcm_digits_take(at, end, &number);
     if (at == NULL)
         return NULL;
     switch (letter) {
@@ -84,7 +72,7 @@ static const char *take_line(const char *data, const char *end, struct mcm_respo
     if (response->status == MCM_STATUS_VA) {
         if (*at++ != ' ')
             return NULL;
-        at = take_number(at, end, &response->value_size);
+        at = mcm_digits_take(at, end, &response->value_size);
         if (at == NULL || response->value_size > MCM_RESPONSE_VALUE_MAX)
             return NULL;
     }

@@ -201,7 +201,7 @@ static void locked_connect(struct mcm_backend *backend, struct mcm_shared *share
 static bool locked_renew(struct mcm_backend *backend, struct mcm_shared *shared, struct caller *me,
                          mcm_ns now, struct wakes *wakes)
 {
-    bool is_old = shared->lease.slot->expires_ns <= now;
+    bool is_old = mcm_backend_is_outdated(backend, &shared->lease, now);
     if (shared->lane.in_flight > 0 || shared->sending)
         return !is_old;
     bool looks = shared->suspect || now - shared->used_at >= me->idle_ns;

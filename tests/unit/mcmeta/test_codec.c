@@ -84,6 +84,17 @@ static void refuses_every_key_byte_that_could_split_the_line(void **state)
         bool expected = byte > 0x20 && byte != 0x7f;
         assert_int_equal(mcm_key_is_valid((struct mcm_slice){key, 3}), expected);
     }
+    /* Several bytes are looked at together: each byte at each place among good ones. */
+    for (size_t size = 1; size <= 20; size++) {
+        for (int i = 0; i < (int)size * 256; i++) {
+            char key[20];
+            unsigned char byte = (unsigned char)(i % 256);
+            memset(key, i % 3 == 0 ? '!' : 0xff, size);
+            key[i / 256] = (char)byte;
+            assert_int_equal(mcm_key_is_valid((struct mcm_slice){key, size}),
+                             byte > 0x20 && byte != 0x7f);
+        }
+    }
     char longest[MCM_KEY_SIZE_MAX + 1];
     memset(longest, 'k', sizeof(longest));
     assert_false(mcm_key_is_valid((struct mcm_slice){longest, 0}));

@@ -179,15 +179,9 @@ static const char *const keys[KEYS] = {"a", "bb", "a", "d"};
 
 struct line {
     struct mcm_classic_get get;
-    char found[KEYS][8]; /* "" nothing yet, "-" a miss, else the value */
+    char found[KEYS][32]; /* "" nothing yet, "-" a miss, else the value */
     char buffer[8];
 };
-
-static struct mcm_slice line_key(struct mcm_classic_get *get, unsigned index)
-{
-    (void)get;
-    return mcm_slice_of_string(keys[index]);
-}
 
 static void line_begin(struct mcm_classic_get *get, struct mcm_op *op, unsigned index)
 {
@@ -200,8 +194,11 @@ static void line_begin(struct mcm_classic_get *get, struct mcm_op *op, unsigned 
 static void line_end(struct mcm_classic_get *get, struct mcm_op *op, unsigned index)
 {
     struct line *line = (struct line *)get;
-    snprintf(line->found[index], sizeof(line->found[0]), "%.*s:%u", (int)op->value_size, op->buffer,
-             op->client_flags);
+    int size = snprintf(line->found[index], sizeof(line->found[0]), "%.*s:%u", (int)op->value_size,
+                        op->buffer, op->client_flags);
+    if (line->get.with_cas)
+        snprintf(line->found[index] + size, sizeof(line->found[0]) - (size_t)size, " c%llu",
+                 (unsigned long long)op->cas);
 }
 
 static void line_miss(struct mcm_classic_get *get, unsigned index)
@@ -210,32 +207,49 @@ static void line_miss(struct mcm_classic_get *get, unsigned index)
     strcpy(line->found[index], "-");
 }
 
-static const struct mcm_classic_get_ops line_ops = {line_key, line_begin, line_end, line_miss};
+static const struct mcm_classic_get_ops line_ops = {line_begin, line_end, line_miss};
 
 static const struct {
     const char *answer;
     enum mcm_outcome outcome;
     const char *found[KEYS];
     bool keep;
+    bool with_cas;
 } lines[] = {
-    {"END\r\n", MCM_OK, {"-", "-", "-", "-"}, true},
-    {"VALUE a 0 1\r\nx\r\nEND\r\n", MCM_OK, {"x:0", "-", "-", "-"}, true},
-    {"VALUE d 7 2\r\nEN\r\nEND\r\n", MCM_OK, {"-", "-", "-", "EN:7"}, true},
+    {"END\r\n", MCM_OK, {"-", "-", "-", "-"}, true, false},
+    {"VALUE a 0 1\r\nx\r\nEND\r\n", MCM_OK, {"x:0", "-", "-", "-"}, true, false},
+    {"VALUE d 7 2\r\nEN\r\nEND\r\n", MCM_OK, {"-", "-", "-", "EN:7"}, true, false},
     {"VALUE a 0 1\r\nx\r\nVALUE bb 1 0\r\n\r\nVALUE a 0 1\r\ny\r\nVALUE d 0 1\r\nz\r\nEND\r\n",
      MCM_OK,
      {"x:0", ":1", "y:0", "z:0"},
+     true,
+     false},
+    {"VALUE bb 0 1\r\nx\r\nVALUE a 0 1\r\ny\r\nEND\r\n",
+     MCM_OK,
+     {"-", "x:0", "y:0", "-"},
+     true,
+     false},
+    {"VALUE c 0 1\r\nx\r\nEND\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, false},
+    {"VALUE d 0 1\r\nx\r\nVALUE a 0 1\r\n", MCM_E_PROTOCOL, {"-", "-", "-", "x:0"}, false, false},
+    {"VALUE a 0 -1\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, false},
+    {"VALUE a 0\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, false},
+    {"VALUE a 4294967296 1\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, false},
+    {"VALUE a 0 1073741825\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, false},
+    {"VALUE a 0 1\r\nxyEND\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, false},
+    {"STORED\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, false},
+    {"VALUE a 0 1\r\nx\r\nSERVER_ERROR out of memory\r\n",
+     MCM_E_SERVER,
+     {"x:0", "", "", ""},
+     true,
+     false},
+    {"ERROR\r\n", MCM_E_SERVER, {"", "", "", ""}, false, false},
+    {"VALUE a 3 1 7\r\nx\r\nVALUE a 0 0 18446744073709551615\r\n\r\nEND\r\n",
+     MCM_OK,
+     {"x:3 c7", "-", ":0 c18446744073709551615", "-"},
+     true,
      true},
-    {"VALUE bb 0 1\r\nx\r\nVALUE a 0 1\r\ny\r\nEND\r\n", MCM_OK, {"-", "x:0", "y:0", "-"}, true},
-    {"VALUE c 0 1\r\nx\r\nEND\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false},
-    {"VALUE d 0 1\r\nx\r\nVALUE a 0 1\r\n", MCM_E_PROTOCOL, {"-", "-", "-", "x:0"}, false},
-    {"VALUE a 0 -1\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false},
-    {"VALUE a 0\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false},
-    {"VALUE a 4294967296 1\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false},
-    {"VALUE a 0 1073741825\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false},
-    {"VALUE a 0 1\r\nxyEND\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false},
-    {"STORED\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false},
-    {"VALUE a 0 1\r\nx\r\nSERVER_ERROR out of memory\r\n", MCM_E_SERVER, {"x:0", "", "", ""}, true},
-    {"ERROR\r\n", MCM_E_SERVER, {"", "", "", ""}, false},
+    {"VALUE a 0 1\r\nx\r\nEND\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, true},
+    {"VALUE a 0 1 x\r\nx\r\nEND\r\n", MCM_E_PROTOCOL, {"", "", "", ""}, false, true},
 };
 
 static void play_line(size_t index, struct delivery way)
@@ -245,13 +259,14 @@ static void play_line(size_t index, struct delivery way)
     static struct mcm_op op;
     memset(&line, 0, sizeof(line));
     mcm_conn_init(&conn, true, 5);
-    mcm_classic_get_init(&line.get, &line_ops, false);
+    mcm_classic_get_init(&line.get, &line_ops, lines[index].with_cas);
     for (int i = 0; i < KEYS; i++)
         assert_true(mcm_classic_get_add(&line.get, mcm_slice_of_string(keys[i])));
     struct mcm_request request = mcm_classic_get_request(&line.get);
     mcm_op_init(&op, &request, NULL, 0);
     mcm_conn_submit(&conn, &op, &request);
-    assert_int_equal(op.bytes_total, strlen("get a bb a d\r\n"));
+    const char *sent = lines[index].with_cas ? "gets a bb a d\r\n" : "get a bb a d\r\n";
+    assert_int_equal(op.bytes_total, strlen(sent));
     send_all(&conn);
     deliver(&conn, lines[index].answer, strlen(lines[index].answer), way);
     if (op.outcome != lines[index].outcome)
