@@ -35,9 +35,9 @@ class Faults(Case):
         hit = [c["ok"] for c in run["checks"] if c["name"] == "fault_hit"]
         return run["faults"][0], hit == [True]
 
-    def assert_hits(self, expected, *args):
+    def assert_hits(self, expected, **keywords):
         """All at once; expected: step -> names of victims that must not be 0."""
-        started = {step: self.begin(step, "-json", *args) for step in expected}
+        started = {step: self.begin(step, "-json", **keywords) for step in expected}
         for step, names in expected.items():
             fault, hit = self.fault_of(started[step])
             for name in names:
@@ -67,7 +67,7 @@ class Hits(Faults):
             "node: out_of_memory": ["stores_refused"],
             "node: out_of_memory, attributes: {evict: 1}": ["items_lost"],
             "node: flush_all": ["items_lost"],
-        }, "-workload", "set-heavy")
+        }, phases="baseline: 2s, fault: 4s, recovery: 1s")
 
     def test_the_kernel_loses_packets_both_ways_and_one_way(self):
         self.assert_hits({
