@@ -217,6 +217,7 @@ static int run_begin(struct run *run, struct err *err)
                 .proxies = run->proxies,
                 .nodes = topology_processes(topology),
                 .network_ports = run->config->private_network ? run->ports : NULL},
+        .watchdog = topology_watchdog(topology),
         .start_ns = run->start_ns,
         .fault_begins = fault_begins,
         .fault_ended = fault_ended,

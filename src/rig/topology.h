@@ -17,6 +17,7 @@
 #include "node/node.h"
 #include "proxy/apiclient.h"
 #include "scenario/scenario.h"
+#include "scenario/watchdog.h"
 
 #define TOPOLOGY_NODES_DEFAULT 3
 #define TOPOLOGY_MEMORY_MB 64
@@ -58,6 +59,9 @@ const struct topology_node *topology_node(const struct topology *topology, size_
 
 /* The client of the API; NULL without proxies. */
 struct apiclient *topology_api(const struct topology *topology);
+
+/* What undoes our faults should we not. */
+struct watchdog *topology_watchdog(const struct topology *topology);
 
 /* Our own processes by node; NULL entries are given nodes. */
 struct node *const *topology_processes(const struct topology *topology);

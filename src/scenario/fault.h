@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "proxy/apiclient.h"
 #include "scenario/victims.h"
+#include "scenario/watchdog.h"
 
 #define FAULT_PARAMS_MAX 8
 
@@ -107,6 +108,9 @@ struct fault_ops {
      * with -1 before the first `on`, with 1 after the last `off`. NULL: on and off count.
      */
     void (*count)(const struct fault_env *env, struct fault *fault, int sign);
+    /* What undoes it should we not. NULL: it ends by itself, or with our own processes. */
+    void (*dead_man)(const struct fault_env *env, const struct fault *fault,
+                     struct watchdog_order *order);
 };
 
 struct fault_type {

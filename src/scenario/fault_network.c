@@ -72,9 +72,26 @@ static int drop_off(const struct fault_env *env, struct fault *fault, struct err
     return 0;
 }
 
+static void drop_dead_man(const struct fault_env *env, const struct fault *fault,
+                          struct watchdog_order *order)
+{
+    order->kind = WATCHDOG_DROP;
+    order->rules = rules_of(env, fault);
+}
+
 static const struct fault_ops ops_loss = {
-    .probe = drop_probe, .on = drop_on, .off = drop_off, .update = drop_update};
-static const struct fault_ops ops_partition = {.probe = drop_probe, .on = drop_on, .off = drop_off};
+    .probe = drop_probe,
+    .on = drop_on,
+    .off = drop_off,
+    .update = drop_update,
+    .dead_man = drop_dead_man,
+};
+static const struct fault_ops ops_partition = {
+    .probe = drop_probe,
+    .on = drop_on,
+    .off = drop_off,
+    .dead_man = drop_dead_man,
+};
 
 /* delay, reorder, duplicate */
 
@@ -145,8 +162,20 @@ static int netem_off(const struct fault_env *env, struct fault *fault, struct er
     return 0;
 }
 
+static void netem_dead_man(const struct fault_env *env, const struct fault *fault,
+                           struct watchdog_order *order)
+{
+    order->kind = WATCHDOG_NETEM;
+    order->rules = rules_of(env, fault);
+}
+
 static const struct fault_ops ops_netem = {
-    .probe = netem_probe, .on = netem_on, .off = netem_off, .update = netem_update};
+    .probe = netem_probe,
+    .on = netem_on,
+    .off = netem_off,
+    .update = netem_update,
+    .dead_man = netem_dead_man,
+};
 
 #define NETWORK(type)                                                       \
     .family = FAULT_FAMILY_NETWORK, .name = (type), .streams = STREAM_BOTH, \

@@ -71,6 +71,13 @@ static int pause_off(const struct fault_env *env, struct fault *fault, struct er
     return node_resume(target(env, fault), err);
 }
 
+static void pause_dead_man(const struct fault_env *env, const struct fault *fault,
+                           struct watchdog_order *order)
+{
+    order->kind = WATCHDOG_PROCESS;
+    order->pid = node_pid(target(env, fault));
+}
+
 /* kill, restart */
 
 static int kill_on(const struct fault_env *env, struct fault *fault, struct err *err)
@@ -186,10 +193,11 @@ static int flush_on(const struct fault_env *env, struct fault *fault, struct err
         .probe = node_fault_probe, .on = (on_fn), .off = (off_fn), __VA_ARGS__ \
     }
 
-static const struct fault_ops ops_pause = OPS(pause_on, pause_off);
+static const struct fault_ops ops_pause = OPS(pause_on, pause_off, .dead_man = pause_dead_man);
 static const struct fault_ops ops_kill = OPS(kill_on, kill_off, .count = kill_count);
 static const struct fault_ops ops_restart = OPS(restart_on, off_nothing);
-static const struct fault_ops ops_slow_start = OPS(slow_start_on, pause_off);
+static const struct fault_ops ops_slow_start =
+    OPS(slow_start_on, pause_off, .dead_man = pause_dead_man);
 static const struct fault_ops ops_limit = OPS(limit_on, limit_off);
 static const struct fault_ops ops_memory = OPS(memory_on, memory_off);
 static const struct fault_ops ops_flush = OPS(flush_on, off_nothing);

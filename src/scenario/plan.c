@@ -68,7 +68,7 @@ static int place_fault(struct plan *plan, size_t step_index, size_t node, size_t
         .start_ns =
             begin + in_phase(plan, step->phase, ns_add(step->at_ns, (ns_t)turn * step->stagger_ns)),
     };
-    snprintf(fault->name, sizeof fault->name, "memchaos_%zu", step_index + 1);
+    snprintf(fault->name, sizeof fault->name, PLAN_FAULT_PREFIX "%zu", step_index + 1);
     if (fault->start_ns >= phase_end(plan, step->phase))
         return err_set(err,
                        "scenario %s: step %zu would start on node %zu after its phase has ended: "

@@ -23,6 +23,9 @@ struct plan_config {
     const double *key_shares; /* of the keys by node, for "hottest"; NULL = not known */
 };
 
+/* Begins the name of everything that a fault creates. */
+#define PLAN_FAULT_PREFIX "memchaos_"
+
 /* One step on one node. */
 struct plan_fault {
     const struct scenario_step *step;
