@@ -160,6 +160,7 @@ static int collect_faults(const struct collect *c, struct run_result *run)
         const struct collect_fault *f = &c->faults[i];
         run->faults[i] = (struct result_fault){
             .text = arena_text(&run->arena, f->text),
+            .target = arena_text(&run->arena, f->target),
             .node = f->node,
             .phase = f->phase,
             .times = fault_times(c, f),
@@ -168,7 +169,7 @@ static int collect_faults(const struct collect *c, struct run_result *run)
             .may_not_recover = f->may_not_recover || f->handle < 0,
             .breaker = f->breaker,
         };
-        if (!run->faults[i].text)
+        if (!run->faults[i].text || !run->faults[i].target)
             return -1;
     }
     return 0;

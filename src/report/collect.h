@@ -17,6 +17,7 @@ struct collect_phase {
 
 struct collect_fault {
     const char *text;
+    const char *target; /* as the scenario says it; may be NULL */
     unsigned node;
     unsigned phase;
     int handle; /* of sampler_fault_start(); -1: start and end are taken

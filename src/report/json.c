@@ -112,6 +112,15 @@ static void key_node_stats(struct jsonw *j, const char *key, const struct node_s
 
 /* ---- one run ---- */
 
+static void write_named_values(struct jsonw *j, const char *key, const struct named_value *values,
+                               size_t count)
+{
+    jsonw_key_object(j, key);
+    for (size_t i = 0; i < count; i++)
+        jsonw_key_string(j, values[i].name, values[i].value);
+    jsonw_object_end(j);
+}
+
 static void write_phases(struct writer *w, const struct run_result *run)
 {
     struct jsonw *j = &w->json;
@@ -280,6 +289,10 @@ static void write_victims(struct jsonw *j, const struct victims *v)
     jsonw_key_uint(j, "delay_ms", v->delay_ms);
     jsonw_key_uint(j, "resets", v->resets);
     jsonw_key_uint(j, "connections_cut", v->connections_cut);
+    jsonw_key_uint(j, "connections_refused", v->connections_refused);
+    jsonw_key_uint(j, "items_lost", v->items_lost);
+    jsonw_key_uint(j, "stores_refused", v->stores_refused);
+    jsonw_key_uint(j, "packets", v->packets);
     jsonw_object_end(j);
 }
 
@@ -290,6 +303,8 @@ static void write_fault(struct writer *w, const struct run_result *run,
     const struct recovery_times *t = &f->times;
     jsonw_object(j);
     jsonw_key_string(j, "fault", f->text);
+    if (f->target != NULL && f->target[0] != '\0')
+        jsonw_key_string(j, "target", f->target);
     key_node(w, f->node);
     jsonw_key_string(j, "phase", f->phase < run->phase_count ? run->phases[f->phase].name : NULL);
     key_instant(w, "start_ns", t->fault_start_ns);
@@ -384,6 +399,8 @@ static void write_run(struct writer *w, const struct run_result *run)
     jsonw_key_bool(j, "open_loop", run->open_loop);
     jsonw_key_bool(j, "interrupted", run->interrupted);
     jsonw_key_bool(j, "aborted", run->aborted);
+    if (run->load_count > 0)
+        write_named_values(j, "load", run->load, run->load_count);
     write_reasons(j, run);
     write_checks(j, run);
     key_counts(j, "counts", &run->total);
@@ -425,14 +442,6 @@ static void write_host(struct jsonw *j, const struct result_host *host)
     jsonw_object_end(j);
 }
 
-static void write_options(struct jsonw *j, const struct result *r)
-{
-    jsonw_key_object(j, "options");
-    for (size_t i = 0; i < r->option_count; i++)
-        jsonw_key_string(j, r->options[i].name, r->options[i].value);
-    jsonw_object_end(j);
-}
-
 static void write_targets(struct jsonw *j, const struct result *r)
 {
     jsonw_key_array(j, "nodes");
@@ -457,6 +466,18 @@ static void write_verdicts(struct jsonw *j, const struct result *r)
     jsonw_object_end(j);
 }
 
+static void write_skipped(struct jsonw *j, const struct result *r)
+{
+    jsonw_key_array(j, "skipped");
+    for (size_t i = 0; i < r->skipped_count; i++) {
+        jsonw_object(j);
+        jsonw_key_string(j, "scenario", r->skipped[i].scenario);
+        jsonw_key_string(j, "reason", r->skipped[i].reason);
+        jsonw_object_end(j);
+    }
+    jsonw_array_end(j);
+}
+
 int report_json(FILE *out, const struct result *r)
 {
     struct writer w = {.result = r};
@@ -471,8 +492,9 @@ int report_json(FILE *out, const struct result *r)
     write_started_at(j, r->start_unix_ns);
     key_elapsed(&w, "length_ns", r->start_ns, r->end_ns);
     write_host(j, &r->host);
-    write_options(j, r);
+    write_named_values(j, "options", r->options, r->option_count);
     write_targets(j, r);
+    write_skipped(j, r);
     jsonw_key_uint(j, "runs_dropped", r->runs_dropped);
     spread_write(j, r);
     jsonw_key_array(j, "runs");

@@ -110,9 +110,10 @@ enum breaker_expectation {
 
 /* One fault on one node. */
 struct result_fault {
-    const char *text; /* "latency 500ms ± 100ms, downstream" */
-    unsigned node;    /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
-    unsigned phase;   /* in which it starts */
+    const char *text;   /* "latency 500ms ± 100ms, downstream" */
+    const char *target; /* as the scenario says it: "one"; "" when not known */
+    unsigned node;      /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
+    unsigned phase;     /* in which it starts */
     struct recovery_times times;
     struct victims victims;
     bool may_miss;        /* no victim is fine (random faults with a low probability) */
@@ -127,11 +128,13 @@ struct run_result {
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
-    ns_t timeout_ns;    /* of an operation */
-    bool open_loop;     /* arrivals do not wait for answers */
-    bool interrupted;   /* before its planned end */
-    bool aborted;       /* ended early by a check that failed */
-    int baseline_phase; /* or -1 */
+    ns_t timeout_ns;          /* of an operation */
+    bool open_loop;           /* arrivals do not wait for answers */
+    bool interrupted;         /* before its planned end */
+    bool aborted;             /* ended early by a check that failed */
+    int baseline_phase;       /* or -1 */
+    struct named_value *load; /* that was run: from the user's flags, the scenario, the defaults */
+    size_t load_count;
 
     struct result_phase *phases;
     size_t phase_count;
@@ -166,6 +169,12 @@ struct run_result {
     size_t reason_count;
 };
 
+/* A scenario that cannot be run here. */
+struct result_skip {
+    const char *scenario;
+    const char *reason;
+};
+
 struct result {
     struct arena arena; /* owns all but the runs */
     const char *version;
@@ -179,6 +188,8 @@ struct result {
     ns_t end_ns;
     struct result_node *nodes;
     size_t node_count;
+    struct result_skip *skipped;
+    size_t skipped_count;
 
     struct run_result **runs; /* owned */
     size_t run_count;

@@ -352,6 +352,24 @@ static void write_verdict_word(const struct writer *w, enum verdict verdict)
     fprintf(w->out, "%s%s%s%s", bold(w), colour, verdict_name(verdict), plain(w));
 }
 
+/* The load, where it is not what the session's options say. */
+static void write_load(const struct writer *w, const struct run_result *run)
+{
+    const char *lead = "  load of this scenario:";
+    for (size_t i = 0; i < run->load_count; i++) {
+        for (size_t o = 0; o < w->result->option_count; o++) {
+            const struct named_value *option = &w->result->options[o];
+            if (strcmp(option->name, run->load[i].name) != 0 ||
+                strcmp(option->value, run->load[i].value) == 0)
+                continue;
+            fprintf(w->out, "%s %s %s", lead, run->load[i].name, run->load[i].value);
+            lead = ",";
+        }
+    }
+    if (lead[0] == ',')
+        fputc('\n', w->out);
+}
+
 static void write_run(const struct writer *w, const struct run_result *run)
 {
     char length[HUMAN_SIZE];
@@ -360,6 +378,7 @@ static void write_run(const struct writer *w, const struct run_result *run)
     write_verdict_word(w, run->verdict);
     fputc('\n', w->out);
     wrap_print(w->out, run->description, 0, 2, 100);
+    write_load(w, run);
     write_phases(w, run);
     write_latency(w, run);
     write_errors(w, run);
@@ -419,6 +438,9 @@ static void write_foot(const struct writer *w)
 {
     const struct result *r = w->result;
     const char *reason = first_reason(r);
+    for (size_t i = 0; i < r->skipped_count; i++)
+        fprintf(w->out, "%sskipped %s: %s\n", i == 0 ? "\n" : "", r->skipped[i].scenario,
+                r->skipped[i].reason);
     fprintf(w->out, "\nseed %llu, repeat with: %s\n", (unsigned long long)r->seed, r->command);
     fprintf(w->out, "verdict: ");
     write_verdict_word(w, r->verdict);

@@ -101,7 +101,9 @@ static void check_baseline(struct judge *j)
 static bool has_victims(const struct victims *v)
 {
     return v->connections > 0 || v->chunks > 0 || v->bytes > 0 || v->bytes_dropped > 0 ||
-           v->delay_ms > 0 || v->resets > 0 || v->connections_cut > 0;
+           v->delay_ms > 0 || v->resets > 0 || v->connections_cut > 0 ||
+           v->connections_refused > 0 || v->items_lost > 0 || v->stores_refused > 0 ||
+           v->packets > 0;
 }
 
 /*

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "load/workers.h"
 #include "metrics/sockets.h"
 #include "report/check_eval.h"
@@ -27,6 +28,7 @@ struct run {
     const char *servers[SCENARIO_NODES_MAX];
     const char *names[SCENARIO_NODES_MAX];
     const char *proxies[SCENARIO_NODES_MAX];
+    uint16_t ports[SCENARIO_NODES_MAX];
     size_t node_count;
     struct recorder *recorder;
     struct transitions *transitions;
@@ -202,6 +204,7 @@ static int run_begin(struct run *run, struct err *err)
         run->servers[i] = node->listen;
         run->names[i] = node->name;
         run->proxies[i] = node->proxy;
+        run->ports[i] = node->port;
     }
     for (size_t i = 0; i < SCENARIO_PHASES_MAX; i++)
         run->phase_start_ns[i] = NS_NEVER;
@@ -210,7 +213,11 @@ static int run_begin(struct run *run, struct err *err)
         return -1;
     struct controller_config controller = {
         .plan = run->config->plan,
-        .env = {.api = topology_api(topology), .proxies = run->proxies},
+        .env = {.api = topology_api(topology),
+                .proxies = run->proxies,
+                .nodes = topology_processes(topology),
+                .network_ports = run->config->private_network ? run->ports : NULL},
+        .watchdog = topology_watchdog(topology),
         .start_ns = run->start_ns,
         .fault_begins = fault_begins,
         .fault_ended = fault_ended,
@@ -310,8 +317,14 @@ static size_t collect_phases(const struct run *run, struct collect_phase *phases
 
 #define FAULT_TEXT_SIZE 160
 
+/* Texts of one fault until the result has copied them. */
+struct fault_texts {
+    char text[FAULT_TEXT_SIZE];
+    char target[TARGET_TEXT_SIZE];
+};
+
 static size_t collect_faults(const struct run *run, struct collect_fault *faults,
-                             char (*texts)[FAULT_TEXT_SIZE])
+                             struct fault_texts *texts)
 {
     const struct plan *plan = run->config->plan;
     size_t count = 0;
@@ -319,9 +332,10 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
         const struct fault_log *log = &run->controller.faults[i];
         if (log->first_on_ns == NS_NEVER)
             continue;
-        plan_fault_text(&plan->faults[i], texts[count], FAULT_TEXT_SIZE);
+        plan_fault_text(&plan->faults[i], texts[count].text, FAULT_TEXT_SIZE);
         faults[count] = (struct collect_fault){
-            .text = texts[count],
+            .text = texts[count].text,
+            .target = target_text(&plan->faults[i].step->target, texts[count].target),
             .node = (unsigned)plan->faults[i].node,
             .phase = (unsigned)plan->faults[i].step->phase,
             .handle = run->fault_handles[i],
@@ -357,7 +371,7 @@ static struct run_result *run_collect(struct run *run, bool live, struct err *er
     const struct plan *plan = run->config->plan;
     struct collect_phase phases[SCENARIO_PHASES_MAX];
     struct collect_fault *faults = calloc(plan->fault_count + 1, sizeof *faults);
-    char(*texts)[FAULT_TEXT_SIZE] = calloc(plan->fault_count + 1, sizeof *texts);
+    struct fault_texts *texts = calloc(plan->fault_count + 1, sizeof *texts);
     struct run_result *out = NULL;
     if (faults == NULL || texts == NULL) {
         err_set(err, "out of memory");
@@ -462,6 +476,12 @@ static void run_finish(struct run *run)
     run->config->driver->close(run->client);
     run->client = NULL;
     sockets_end(run);
+}
+
+uint64_t rig_run_seed(uint64_t session_seed, uint64_t index)
+{
+    struct rng rng = rng_fork(session_seed, index);
+    return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
 }
 
 int rig_run(const struct run_config *config, const struct result *result, struct run_result **out,

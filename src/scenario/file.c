@@ -17,7 +17,10 @@
 #define FILE_BYTES_MAX (1u << 20)
 
 const char *const scenario_load_keys[LOAD_KEY_COUNT + 1] = {
-    "workload", "arrival", "rate", "concurrency", "keys", "values", NULL};
+    "workload", "arrival", "rate", "concurrency", "keys", "values", "hit_ratio", "prefill", NULL};
+const char *const scenario_load_flags[LOAD_KEY_COUNT + 1] = {"workload",    "arrival", "rate",
+                                                             "concurrency", "keys",    "value-size",
+                                                             "hit-ratio",   "prefill", NULL};
 
 static int file_name(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
 {
@@ -160,27 +163,28 @@ static int read_load(struct yaml_doc *doc, yaml_node_t *node, struct scenario_lo
             rc = yaml_fail(doc, key, err, "key \"%s\" is given twice", word);
         else if (read_text(doc, value, word, load->text[i], sizeof load->text[i], err) != 0)
             rc = -1;
-        else if (rules != NULL && rules->load_check(rules->arg, word, load->text[i], &reason) != 0)
+        else if (rules != NULL && rules->load_check(rules->arg, (enum scenario_load_key)i,
+                                                    load->text[i], &reason) != 0)
             rc = yaml_fail(doc, value, err, "%s", reason.text);
     }
     return rc;
 }
 
-static const struct yaml_key file_keys[] = {
+const struct yaml_key scenario_keys[] = {
     {"name", file_name},     {"description", file_description},
     {"group", file_group},   {"load", read_later},
     {"phases", file_phases}, {"steps", read_later},
     {"checks", read_later},  {NULL, NULL},
 };
 
-/* The keys that must be there. */
+const char *const scenario_keys_required[] = {"name", "description", "phases", NULL};
+
 static int check_missing(struct yaml_doc *doc, yaml_node_t *root, struct err *err)
 {
-    static const char *const needed[] = {"name", "description", "phases"};
     int rc = 0;
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
-        if (yaml_doc_find(doc, root, needed[i]) == NULL)
-            rc = yaml_fail(doc, root, err, "key \"%s\" is missing", needed[i]);
+    for (size_t i = 0; scenario_keys_required[i] != NULL; i++)
+        if (yaml_doc_find(doc, root, scenario_keys_required[i]) == NULL)
+            rc = yaml_fail(doc, root, err, "key \"%s\" is missing", scenario_keys_required[i]);
     return rc;
 }
 
@@ -201,7 +205,7 @@ static int read_file(struct yaml_doc *doc, yaml_node_t *root, const struct scena
                      struct scenario *out, struct err *err)
 {
     uint32_t seen = 0;
-    int rc = read_mapping(doc, root, "a scenario file", file_keys, out, &seen, err);
+    int rc = read_mapping(doc, root, "a scenario file", scenario_keys, out, &seen, err);
     yaml_node_t *load = yaml_doc_find(doc, root, "load"),
                 *steps = yaml_doc_find(doc, root, "steps");
     if (load != NULL && read_load(doc, load, &out->load, rules, err) != 0)
