@@ -2,12 +2,9 @@
 #include "cli/run_cmd.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -16,6 +13,7 @@
 #include "cli/run_options.h"
 #include "cli/run_skip.h"
 #include "cli/scenario_list.h"
+#include "cli/setup.h"
 #include "report/report.h"
 #include "rig/key_share.h"
 #include "rig/run.h"
@@ -29,7 +27,7 @@ struct job {
     struct scenario *scenarios;
     size_t scenario_count;
     struct run_skips skips;
-    bool new_accounts; /* see net_enter() */
+    bool new_accounts;                   /* see net_enter() */
     const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
@@ -44,65 +42,15 @@ static bool wants_colour(FILE *stream)
            strcmp(term, "dumb") != 0;
 }
 
-/* The signals that ask for the end. */
-static sigset_t end_signals(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    return set;
-}
-
-/* The first signal ends the run in order; from then on signals have their default effect and end at
- * once. */
-static int watch_signals(struct job *s, struct err *err)
-{
-    sigset_t set = end_signals();
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-        return err_set(err, "cannot block signals: %s", strerror(errno));
-    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    return s->signal_fd >= 0 ? 0 : err_set(err, "cannot watch signals: %s", strerror(errno));
-}
-
+/* The first signal ends the run in order, the second one at once. */
 static bool take_signal(struct job *s)
 {
-    struct signalfd_siginfo info;
-    if (read(s->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
+    int signo = setup_take_signal(s->signal_fd);
+    if (signo == 0)
         return s->interrupted;
     s->interrupted = true;
-    log_warn(&s->log, "%s: ending in order, once more to quit at once",
-             strsignal((int)info.ssi_signo));
-    sigset_t set = end_signals();
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    log_warn(&s->log, "%s: ending in order, once more to quit at once", strsignal(signo));
     return true;
-}
-
-/* Per node: the client's connections, and both sides of each in the proxy, which may hold as many
- * that the client gave up. */
-static int raise_file_limit(const struct run_options *o, struct err *err)
-{
-    struct rlimit limit;
-    rlim_t nodes = SCENARIO_NODES_MAX;
-    if (o->servers[0] == '\0')
-        nodes = TOPOLOGY_NODES_DEFAULT;
-    rlim_t needed = 100 + nodes * (rlim_t)o->pool * (o->direct ? 1 : 5);
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return err_set(err, "cannot read the limit of open files: %s", strerror(errno));
-    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
-        return err_set(err,
-                       "%llu file descriptors may be needed, and the limit (ulimit -Hn) is %llu; "
-                       "use a smaller -pool or raise the limit",
-                       (unsigned long long)needed, (unsigned long long)limit.rlim_max);
-    if (limit.rlim_cur < needed) {
-        limit.rlim_cur = needed;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            return err_set(err, "cannot raise the limit of open files to %llu: %s",
-                           (unsigned long long)needed, strerror(errno));
-    }
-    return 0;
 }
 
 static void announce(struct job *s)
@@ -126,22 +74,25 @@ static void announce(struct job *s)
                  apiclient_url(topology_api(s->topology)));
 }
 
-static void measure_key_shares(struct job *s)
+/* As the present load and client have them. */
+static void measure_shares(struct job *s, double *keys, double *hits)
 {
     struct driver_config config = s->options.client;
     const char *servers[SCENARIO_NODES_MAX], *names[SCENARIO_NODES_MAX];
-    double shares[SCENARIO_NODES_MAX];
-    size_t count = topology_node_count(s->topology);
-    for (size_t i = 0; i < count; i++) {
+    config.server_count = topology_node_count(s->topology);
+    for (size_t i = 0; i < config.server_count; i++) {
         servers[i] = topology_node(s->topology, i)->listen;
         names[i] = topology_node(s->topology, i)->name;
     }
     config.servers = servers;
     config.names = names;
-    config.server_count = count;
-    key_share_measure(drivers[s->options.driver], &config, shares);
-    for (size_t i = 0; i < count; i++)
-        s->result->nodes[i].key_share = shares[i];
+    const struct key_share_config share = {
+        .driver = drivers[s->options.driver],
+        .client = &config,
+        .load = &s->options.load,
+        .workers = (unsigned)s->options.concurrency,
+    };
+    key_share_measure(&share, keys, hits);
 }
 
 static int result_begin(struct job *s, struct err *err)
@@ -172,7 +123,10 @@ static int result_begin(struct job *s, struct err *err)
         run_options_list(&s->options, &r->arena, &r->options, &r->option_count) != 0 ||
         run_skip_report(&s->skips, r) != 0)
         return err_set(err, "out of memory");
-    measure_key_shares(s);
+    double shares[SCENARIO_NODES_MAX];
+    measure_shares(s, shares, NULL);
+    for (size_t i = 0; i < r->node_count; i++)
+        r->nodes[i].key_share = shares[i];
     return 0;
 }
 
@@ -194,12 +148,29 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
              on ? "begins" : "over");
 }
 
+static void on_behind(void *arg, size_t phase, ns_t behind)
+{
+    struct job *s = arg;
+    char text[DURATION_TEXT_SIZE];
+    log_warn(&s->log, "%s: the load is %s behind its schedule: all %d workers are busy%s",
+             s->phases[phase].name, duration_text(behind / NS_PER_MS * NS_PER_MS, text),
+             s->options.concurrency,
+             phase == SCENARIO_BASELINE ? "; use a smaller -rate or a larger -concurrency" : "");
+}
+
+static void on_stall(void *arg, size_t phase, ns_t age)
+{
+    struct job *s = arg;
+    char text[DURATION_TEXT_SIZE];
+    log_warn(&s->log, "%s: an operation has been in flight for %s, longer than its deadline allows",
+             s->phases[phase].name, duration_text(age / NS_PER_MS * NS_PER_MS, text));
+}
+
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
  * those before it. */
-static bool is_normal_end(const struct job *s, const struct run_result *run)
+static bool ends_normally(const struct job *s)
 {
-    return s->options.runs == 0 && s->options.duration_ns == 0 &&
-           run->verdict == VERDICT_INTERRUPTED && s->result->run_count > 0;
+    return s->options.runs == 0 && s->options.duration_ns == 0 && s->result->run_count > 0;
 }
 
 /* One run with the options as they are now. */
@@ -216,8 +187,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .seed = rig_run_seed(s->options.seed, index),
         .key_shares = shares,
     };
-    for (size_t i = 0; i < planned.node_count; i++)
-        shares[i] = s->result->nodes[i].key_share;
+    measure_shares(s, NULL, shares);
     if (plan_init(plan, scenario, &planned, err) != 0) {
         free(plan);
         return -1;
@@ -232,9 +202,8 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .plan = plan,
         .driver = drivers[s->options.driver],
         .client = s->options.client,
-        .workload = workloads[s->options.workload],
+        .load = &s->options.load,
         .workers = (unsigned)s->options.concurrency,
-        .rate_per_s = s->options.rate_per_s,
         .timeout_ns = s->options.timeout_ns,
         .interval_ns = s->options.metrics_interval_ns,
         .seed = planned.seed,
@@ -242,6 +211,8 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .private_network = s->skips.network,
         .on_interval = on_interval,
         .on_fault = on_fault,
+        .on_behind = on_behind,
+        .on_stall = on_stall,
         .arg = s,
     };
     struct run_result *run = NULL;
@@ -258,7 +229,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
     }
-    if (is_normal_end(s, run))
+    if (run->verdict == VERDICT_INTERRUPTED && ends_normally(s))
         run_result_free(run);
     else
         result_add_run(s->result, run);
@@ -326,27 +297,10 @@ static int load_scenarios(struct job *s, struct err *err)
     return s->scenario_count > 0 ? 0 : -1;
 }
 
-static struct topology_config topology_config_of(struct job *s)
-{
-    const struct run_options *o = &s->options;
-    return (struct topology_config){
-        .servers = o->servers,
-        .toxiproxy = o->toxiproxy,
-        .direct = o->direct,
-        .api_port = (uint16_t)o->api_port,
-        .proxy_port = (uint16_t)o->proxy_port,
-        .connections_max = 1024 + 2 * (unsigned)o->pool,
-        .seed = o->seed,
-        .cancel_fd = s->signal_fd,
-        .new_accounts = s->new_accounts,
-        .log = &s->log,
-    };
-}
-
 /* Takes out what cannot be done here, and goes where the rest can be done. Returns 0 or -1. */
 static int choose_scenarios(struct job *s, struct err *err)
 {
-    struct topology_config config = topology_config_of(s);
+    struct topology_config config = setup_topology_config(&s->options, -1, &s->log);
     struct fault_means means = topology_means(&config);
     struct net_support support;
     bool foreign = s->options.servers[0] != '\0' || s->options.toxiproxy[0] != '\0';
@@ -363,10 +317,12 @@ static int choose_scenarios(struct job *s, struct err *err)
 
 static int job_begin(struct job *s, struct err *err)
 {
-    if (raise_file_limit(&s->options, err) != 0 || watch_signals(s, err) != 0)
+    s->signal_fd = setup_signals(err);
+    if (s->signal_fd < 0)
         return -1;
-    struct topology_config config = topology_config_of(s);
-    if (topology_start(&config, &s->topology, err) != 0)
+    struct topology_config config = setup_topology_config(&s->options, s->signal_fd, &s->log);
+    config.new_accounts = s->new_accounts;
+    if (setup_topology(&s->options, &config, &s->topology, err) != 0)
         return -1;
     announce(s);
     return result_begin(s, err);
@@ -409,9 +365,13 @@ static int set_up_and_run(struct job *s, struct err *err)
         return s->scenario_count == 0 ? EXIT_CODE_INVALID : EXIT_CODE_INTERNAL;
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
-    if (run_all(s, err) != 0)
+    bool cut_short = run_all(s, err) != 0; /* while it set up a run */
+    if (cut_short && !take_signal(s))
         return EXIT_CODE_INTERNAL;
-    return job_report(s);
+    if (cut_short && s->result->run_count == 0)
+        return EXIT_CODE_INTERRUPTED;
+    int code = job_report(s);
+    return cut_short && !ends_normally(s) ? EXIT_CODE_INTERRUPTED : code;
 }
 
 int run_cmd_main(int argc, char **argv)

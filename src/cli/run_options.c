@@ -10,7 +10,10 @@
 
 #define SEC ((double)NS_PER_SEC)
 #define MS ((double)NS_PER_MS)
+#define US ((double)NS_PER_US)
 #define SEED_MAX 9007199254740991.0 /* 2^53 - 1: what every JSON reader keeps */
+
+static const char *const prefill_names[] = {"auto", "on", "off", NULL};
 
 static void name_choices(struct run_options *o)
 {
@@ -36,7 +39,7 @@ static void add_flags(struct run_options *o, const struct flag *flags, size_t co
 
 #define ADD_FLAGS(o, flags) add_flags((o), (flags), sizeof(flags) / sizeof(flags)[0])
 
-static void describe_run(struct run_options *o)
+static void describe_what(struct run_options *o)
 {
     const struct flag flags[] = {
         {"scenario", FLAG_STRING, &o->scenario, "name", "all", .group = "What to run",
@@ -49,21 +52,64 @@ static void describe_run(struct run_options *o)
                  "interrupted"},
         {"list", FLAG_BOOL, &o->list, .help = "list scenarios, workloads and drivers"},
         {"version", FLAG_BOOL, &o->version, .help = "print the version"},
-
-        {"concurrency", FLAG_INT, &o->concurrency, "n", "100", .min = 1, .max = WORKERS_MAX,
-         .group = "Load", .help = "workers: threads that make blocking calls"},
-        {"rate", FLAG_DOUBLE, &o->rate_per_s, "op/s", "10000", .max = 1e7,
-         .help = "operations per second of all workers together; 0 = each worker starts the next "
+        {"rate", FLAG_STRING, &o->load_text.rate, "op/s", "", .group = "Load",
+         .help = "operations per second of all workers together, 20k or 20000; by "
+                 "default " LOAD_RATE_DEFAULT
+                 ", a few workloads have less; 0 = each worker starts the next "
                  "as soon as it has an answer (after a failure, 1 ms later)"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
+static void describe_calibration(struct run_options *o)
+{
+    const struct flag flags[] = {
+        {"p99", FLAG_DURATION, &o->p99_ns, .default_text = "10ms", .min = 10 * US, .max = 60 * SEC,
+         .group = "What to look for",
+         .help = "a rate holds when 99 % of the operations end within this time of their intended "
+                 "start, and none fails or is dropped"},
+        {"step", FLAG_DURATION, &o->step_ns, .default_text = "2s", .min = 200 * MS,
+         .max = 3600 * SEC, .help = "how long each rate is tried; there are at most 25 trials"},
+        {"max-rate", FLAG_STRING, &o->rate_max, "op/s", "1M", .help = "where to stop looking"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
+static void describe_load(struct run_options *o)
+{
+    const struct flag flags[] = {
+        {"concurrency", FLAG_INT, &o->concurrency, "n", "100", .min = 1, .max = WORKERS_MAX,
+         .group = o->calibrating ? "Load" : NULL,
+         .help = "workers: threads that make blocking calls"},
+        {"arrival", FLAG_STRING, &o->load_text.arrival, "shape", "",
+         .help = "when operations start: " ARRIVAL_HELP "; parts joined by , follow each other, "
+                 "by + they add up; by default constant; see docs/load.md"},
         {"workload", FLAG_CHOICE, &o->workload, .default_text = workloads[0]->name,
-         .choices = o->workload_names, .help = "what the workers do"},
+         .choices = o->workload_names, .help = "what the workers do; see -list"},
+        {"keys", FLAG_STRING, &o->load_text.keys, "space", "",
+         .help = "how many keys, and which are used how often: " KEYSPACE_HELP
+                 "; by default the workload's"},
+        {"value-size", FLAG_STRING, &o->load_text.values, "bytes", "",
+         .help = VALUE_SIZES_HELP "; by default the workload's"},
+        {"hit-ratio", FLAG_STRING, &o->load_text.hit_ratio, "percent", "",
+         .help = "this share of the reads, such as 90%, goes to keys that are stored, the rest to "
+                 "keys that nobody ever stores; implies -prefill on"},
+        {"prefill", FLAG_CHOICE, &o->prefill, .default_text = prefill_names[0],
+         .choices = prefill_names,
+         .help = "store all keys before the run begins; auto = if the workload wants it"},
         {"timeout", FLAG_DURATION, &o->timeout_ns, .default_text = "1s", .min = MS,
          .max = 3600 * SEC,
          .help =
              "deadline of each operation: waiting for a connection, connecting, and the answer"},
         {"seed", FLAG_UINT64, &o->seed, "n", .max = SEED_MAX, .given = &o->seed_given,
          .help = "decides everything random; printed at the end, so that a run can be repeated"},
+    };
+    ADD_FLAGS(o, flags);
+}
 
+static void describe_where(struct run_options *o)
+{
+    const struct flag flags[] = {
         {"servers", FLAG_STRING, &o->servers, "list", "", .group = "Where",
          .help = "running memcached nodes, host:port,host:port; by default three are started"},
         {"toxiproxy", FLAG_STRING, &o->toxiproxy, "url", "",
@@ -111,12 +157,20 @@ static void describe_client(struct run_options *o)
     ADD_FLAGS(o, flags);
 }
 
-static void describe_output(struct run_options *o)
+static void describe_live(struct run_options *o)
 {
     const struct flag flags[] = {
         {"metrics-interval", FLAG_DURATION, &o->metrics_interval_ns, .default_text = "2s",
          .min = 100 * MS, .group = "Output", .help = "period of the live figures (on stderr)"},
-        {"json", FLAG_BOOL, &o->json, .help = "write the result as one JSON document to stdout"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
+static void describe_output(struct run_options *o)
+{
+    const struct flag flags[] = {
+        {"json", FLAG_BOOL, &o->json, .group = o->calibrating ? "Output" : NULL,
+         .help = "write the result as one JSON document to stdout"},
         {"quiet", FLAG_BOOL, &o->quiet, .help = "no live figures and progress, errors only"},
     };
     ADD_FLAGS(o, flags);
@@ -129,8 +183,11 @@ static void print_help(const struct run_options *o)
         {"memchaos -scenario packet-loss -duration 1m", "one scenario, for a minute"},
         {"memchaos -scenario brief-packet-drop -duration 10s", "quick iteration"},
         {"memchaos -scenario single-node-failure -runs 1 -json > result.json", "for CI"},
+        {"memchaos compare a.json b.json", "do two results differ beyond their noise?"},
         {"memchaos -concurrency 500 -duration 5m", "stress"},
+        {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
+        {"memchaos calibrate -p99 5ms", "the highest rate that holds"},
         {"memchaos proxy -help", "the fault-injecting proxy alone"},
         {"memchaos help", "all commands, also those that control a running proxy"},
         {NULL, NULL},
@@ -146,6 +203,52 @@ static void print_help(const struct run_options *o)
     flag_print_help(stdout, o->flags, &help);
 }
 
+/* From then on the flags have the effective texts: they are part of the result. */
+static int parse_load(struct run_options *o, struct err *err)
+{
+    o->load_text.workload = workloads[o->workload]->name;
+    o->load_text.prefill = prefill_names[o->prefill];
+    if (load_spec_parse(&o->load_text, &o->load, err) != 0)
+        return err_prefix(err, "invalid flag");
+    o->load_text = o->load.text;
+    return 0;
+}
+
+static void print_calibrate_help(const struct run_options *o)
+{
+    static const struct flag_example examples[] = {
+        {"memchaos calibrate", "with the default load"},
+        {"memchaos calibrate -p99 2ms -workload get-heavy", "within a tighter bound"},
+        {"memchaos calibrate -arrival poisson -concurrency 200", "random arrivals, more workers"},
+        {"memchaos calibrate -direct", "the same without the proxies"},
+        {NULL, NULL},
+    };
+    static const struct flag_help help = {
+        .usage = "memchaos calibrate [flags]",
+        .about = "Finds the highest rate that client, proxies and nodes hold within a latency "
+                 "bound, and\nwhether it is the load generator that does not hold more.\n"
+                 "Exit codes: 0 found, 1 could not set up, 2 wrong usage, 99 no rate holds, 105\n"
+                 "interrupted.",
+        .examples = examples,
+    };
+    flag_print_help(stdout, o->flags, &help);
+}
+
+/* A shape that names its own rates cannot be tried at others. */
+static int check_calibration(const struct run_options *o, struct err *err)
+{
+    struct arrival_spec one, two;
+    if (o->load.arrival.closed || o->load.text.arrival[0] == '\0')
+        return err_set(err, "-arrival closed has no rate to look for");
+    if (arrival_parse(o->load.text.arrival, 1000, &one, err) != 0 ||
+        arrival_parse(o->load.text.arrival, 2000, &two, err) != 0)
+        return err_prefix(err, "invalid flag: arrival");
+    if (2 * arrival_expected(&one, NS_PER_SEC) > arrival_expected(&two, NS_PER_SEC) + 1)
+        return err_set(err, "-arrival \"%.80s\" names a rate; calibrate looks for one",
+                       o->load.text.arrival);
+    return 0;
+}
+
 static int check_options(struct run_options *o, struct err *err)
 {
     if (o->direct && o->toxiproxy[0] != '\0')
@@ -157,6 +260,8 @@ static int check_options(struct run_options *o, struct err *err)
                        o->proxy_port);
     if (o->duration_ns > 0 && o->duration_ns < 300 * NS_PER_MS)
         return err_set(err, "-duration is too short: three phases need 300ms at least");
+    if (parse_load(o, err) != 0 || (o->calibrating && check_calibration(o, err) != 0))
+        return -1;
     o->client.pool_max = (unsigned)o->pool;
     o->client.breaker = (enum breaker_preset)o->breaker;
     if (!o->seed_given && getrandom(&o->seed, sizeof o->seed, 0) == (ssize_t)sizeof o->seed)
@@ -164,18 +269,17 @@ static int check_options(struct run_options *o, struct err *err)
     return 0;
 }
 
-enum run_options_result run_options_parse(struct run_options *o, int argc, char **argv,
-                                          struct err *err)
+static enum run_options_result parse(struct run_options *o, int argc, char **argv, struct err *err)
 {
-    *o = (struct run_options){0};
-    name_choices(o);
-    describe_run(o);
-    describe_client(o);
-    describe_output(o);
     flag_defaults(o->flags);
     int operand = argc;
     switch (flag_parse(o->flags, argc, argv, &operand, err)) {
-    case FLAG_HELP: print_help(o); return RUN_OPTIONS_HELP;
+    case FLAG_HELP:
+        if (o->calibrating)
+            print_calibrate_help(o);
+        else
+            print_help(o);
+        return RUN_OPTIONS_HELP;
     case FLAG_BAD: return RUN_OPTIONS_BAD;
     case FLAG_OK: break;
     }
@@ -186,80 +290,105 @@ enum run_options_result run_options_parse(struct run_options *o, int argc, char 
     return check_options(o, err) == 0 ? RUN_OPTIONS_OK : RUN_OPTIONS_BAD;
 }
 
-static const struct flag *find_flag(const struct run_options *o, const char *name)
+enum run_options_result run_options_parse(struct run_options *o, int argc, char **argv,
+                                          struct err *err)
 {
-    for (size_t i = 0; o->flags[i].name != NULL; i++)
-        if (strcmp(o->flags[i].name, name) == 0)
-            return &o->flags[i];
-    return NULL;
+    *o = (struct run_options){0};
+    name_choices(o);
+    describe_what(o);
+    describe_load(o);
+    describe_where(o);
+    describe_client(o);
+    describe_live(o);
+    describe_output(o);
+    return parse(o, argc, argv, err);
 }
 
-int run_options_load_check(void *options, const char *key, const char *text, struct err *err)
+enum run_options_result run_options_parse_calibrate(struct run_options *o, int argc, char **argv,
+                                                    struct err *err)
 {
-    const struct flag *flag = find_flag(options, key);
-    char before[512];
+    *o = (struct run_options){.calibrating = true};
+    name_choices(o);
+    describe_calibration(o);
+    describe_load(o);
+    describe_where(o);
+    describe_client(o);
+    describe_output(o);
+    return parse(o, argc, argv, err);
+}
+
+static const struct flag *load_flag(const struct run_options *o, enum scenario_load_key key)
+{
+    size_t i = 0;
+    while (strcmp(o->flags[i].name, scenario_load_flags[key]) != 0)
+        i++;
+    return &o->flags[i];
+}
+
+int run_options_load_check(void *options, enum scenario_load_key key, const char *text,
+                           struct err *err)
+{
+    const struct flag *flag = load_flag(options, key);
+    int number;
+    const char *words;
+    struct flag scratch = *flag;
+    scratch.target = flag->kind == FLAG_STRING ? (void *)&words : (void *)&number;
     struct err reason;
-    if (flag == NULL)
-        return err_set(err, "this build has no -%s", key);
-    flag_value_text(flag, before, sizeof before);
-    int rc = flag_set(flag, text, &reason);
-    if (rc != 0) {
+    if (flag_set(&scratch, text, &reason) != 0) {
         const char *wanted = strstr(reason.text, ": must be");
-        err_set(err, "%s %s", key, wanted != NULL ? wanted + 2 : reason.text);
-    } else if (flag->kind != FLAG_STRING) {
-        rc = flag_set(flag, before, err);
+        return err_set(err, "%s %s", scenario_load_keys[key],
+                       wanted != NULL ? wanted + 2 : reason.text);
     }
-    return rc;
+    struct load_text load = {
+        .rate = key == LOAD_RATE ? text : NULL,
+        .arrival = key == LOAD_ARRIVAL ? text : NULL,
+        .keys = key == LOAD_KEYS ? text : NULL,
+        .values = key == LOAD_VALUES ? text : NULL,
+        .hit_ratio = key == LOAD_HIT_RATIO ? text : NULL,
+    };
+    struct load_spec spec;
+    return load_spec_parse(&load, &spec, err);
 }
 
-/* The flag for a load key when a scenario may set it; NULL when there is none or the user gave it.
- */
-static const struct flag *free_flag(const struct run_options *o, int key)
+/* Texts of flags that the user did not give: the scenario's, or the default's. */
+static int load_replace(struct run_options *o, const struct scenario_load *load, struct err *err)
 {
-    const struct flag *flag = find_flag(o, scenario_load_keys[key]);
-    return flag != NULL && !*flag->given ? flag : NULL;
+    for (int key = 0; key < LOAD_KEY_COUNT; key++) {
+        const struct flag *flag = load_flag(o, (enum scenario_load_key)key);
+        const char *text =
+            load != NULL && load->text[key][0] != '\0' ? load->text[key] : flag->default_text;
+        if (!*flag->given && flag_set(flag, text, err) != 0)
+            return -1;
+    }
+    return parse_load(o, err);
 }
 
 int run_options_load_set(struct run_options *o, const struct scenario_load *load, struct err *err)
 {
-    for (int key = 0; key < LOAD_KEY_COUNT; key++) {
-        const struct flag *flag = free_flag(o, key);
-        if (load->text[key][0] == '\0')
-            continue;
-        if (find_flag(o, scenario_load_keys[key]) == NULL)
-            return err_set(err, "load: this build has no -%s", scenario_load_keys[key]);
-        if (flag != NULL && flag_set(flag, load->text[key], err) != 0)
-            return err_prefix(err, "load");
-    }
-    return 0;
+    return load_replace(o, load, err);
 }
 
 void run_options_load_reset(struct run_options *o)
 {
-    for (int key = 0; key < LOAD_KEY_COUNT; key++) {
-        const struct flag *flag = free_flag(o, key);
-        struct err err;
-        if (flag != NULL && flag_set(flag, flag->default_text, &err) != 0)
-            assert(!"a flag's own default is in order");
-    }
+    int rc = load_replace(o, NULL, NULL);
+    assert(rc == 0); /* it was read before */
+    (void)rc;
 }
 
 int run_options_load_list(const struct run_options *o, struct arena *arena,
                           struct named_value **out, size_t *count)
 {
     struct named_value *list = arena_array(arena, LOAD_KEY_COUNT, sizeof *list);
-    *count = 0;
     for (int key = 0; key < LOAD_KEY_COUNT && list != NULL; key++) {
-        const struct flag *flag = find_flag(o, scenario_load_keys[key]);
+        const struct flag *flag = load_flag(o, (enum scenario_load_key)key);
         char text[512];
-        if (flag == NULL)
-            continue;
-        list[*count].name = flag->name;
-        list[*count].value = arena_text(arena, flag_value_text(flag, text, sizeof text));
-        if (list[(*count)++].value == NULL)
+        list[key].name = flag->name;
+        list[key].value = arena_text(arena, flag_value_text(flag, text, sizeof text));
+        if (list[key].value == NULL)
             return -1;
     }
     *out = list;
+    *count = LOAD_KEY_COUNT;
     return list != NULL ? 0 : -1;
 }
 

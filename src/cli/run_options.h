@@ -10,6 +10,7 @@
 #include "base/flag.h"
 #include "base/time.h"
 #include "driver/driver.h"
+#include "load/load.h"
 #include "load/workload.h"
 #include "report/result.h"
 #include "scenario/scenario.h"
@@ -24,10 +25,17 @@ struct run_options {
     int runs;         /* 0 = no limit */
     bool list;
     bool version;
+    /* What to look for, with `memchaos calibrate`. */
+    bool calibrating;
+    ns_t p99_ns;
+    ns_t step_ns;
+    const char *rate_max;
     /* Load. */
     int concurrency;
-    double rate_per_s; /* 0 = as fast as answers come */
-    int workload;      /* index into workloads[] */
+    int workload;               /* index into workloads[] */
+    struct load_text load_text; /* as given; the effective one once parsed */
+    int prefill;                /* index into prefill_names[] */
+    struct load_spec load;
     ns_t timeout_ns;
     uint64_t seed;
     bool seed_given;
@@ -64,9 +72,14 @@ enum run_options_result {
 enum run_options_result run_options_parse(struct run_options *options, int argc, char **argv,
                                           struct err *err);
 
-/* Checks a load key of a scenario as the flag of that name: for struct scenario_rules, with the
- * options as `arg`; the flag's value is not changed. */
-int run_options_load_check(void *options, const char *key, const char *text, struct err *err);
+/* The flags of `memchaos calibrate`. */
+enum run_options_result run_options_parse_calibrate(struct run_options *options, int argc,
+                                                    char **argv, struct err *err);
+
+/* Checks a load key of a scenario as its flag is checked: for struct scenario_rules, with the
+ * options as `arg`, which are not changed. */
+int run_options_load_check(void *options, enum scenario_load_key key, const char *text,
+                           struct err *err);
 
 /* Takes over the load that a scenario asks for, as far as the user gave no flag for it. Returns 0,
  * or -1 with the reason. The texts must outlive the use of the options, or

@@ -66,7 +66,13 @@ static void shares_of(const struct run_options *options, size_t count, double *s
     config.servers = servers;
     config.names = name_list;
     config.server_count = count;
-    key_share_measure(drivers[options->driver], &config, shares);
+    const struct key_share_config share = {
+        .driver = drivers[options->driver],
+        .client = &config,
+        .load = &options->load,
+        .workers = (unsigned)options->concurrency,
+    };
+    key_share_measure(&share, NULL, shares);
 }
 
 /* Both need what a run would do by default: the client's key map and the texts of its flags. */
@@ -83,7 +89,7 @@ static struct run_options *default_options(void)
 }
 
 /* The plan of the `index`-th run of a session. */
-static int plan_of(const struct settings *s, const struct run_options *options,
+static int plan_of(const struct settings *s, struct run_options *options,
                    const struct scenario *scenario, uint64_t index, struct plan *plan,
                    struct err *err)
 {
@@ -92,6 +98,8 @@ static int plan_of(const struct settings *s, const struct run_options *options,
                                  .duration = s->duration,
                                  .seed = rig_run_seed(s->seed, index),
                                  .key_shares = shares};
+    if (run_options_load_set(options, &scenario->load, err) != 0)
+        return -1;
     shares_of(options, config.node_count, shares);
     return plan_init(plan, scenario, &config, err);
 }
@@ -150,7 +158,7 @@ int scenario_check_main(int argc, char **argv)
     const struct flag flags[] = {
         {"nodes", FLAG_INT, &s.nodes, "n", "3", .min = 1, .max = SCENARIO_NODES_MAX,
          .help = "how many nodes there will be: targets must exist"},
-        {NULL},
+        {.name = NULL},
     };
     static const struct flag_example examples[] = {
         {"memchaos check ./mine.yaml", "all that is wrong with it, each at its line and column"},
@@ -175,7 +183,7 @@ int scenario_check_main(int argc, char **argv)
 /* ---- memchaos show ---- */
 
 /* One, or a group of them as one JSON array. */
-static int show_plans(const struct settings *s, const struct run_options *options,
+static int show_plans(const struct settings *s, struct run_options *options,
                       const struct scenario *scenarios, size_t count, struct plan *plan,
                       struct err *err)
 {
@@ -237,7 +245,7 @@ int scenario_show_main(int argc, char **argv)
         {"nodes", FLAG_INT, &s.nodes, "n", "3", .min = 1, .max = SCENARIO_NODES_MAX,
          .help = "how many nodes there are"},
         {"json", FLAG_BOOL, &s.json, .help = "as JSON, with every event"},
-        {NULL},
+        {.name = NULL},
     };
     static const struct flag_example examples[] = {
         {"memchaos show packet-loss", "its timeline"},
@@ -267,7 +275,7 @@ int scenario_schema_main(int argc, char **argv)
 {
     struct settings s = {0};
     struct err err;
-    const struct flag flags[] = {{NULL}};
+    const struct flag flags[] = {{.name = NULL}};
     static const struct flag_example examples[] = {
         {"memchaos schema > scenario.v1.json", "then: # yaml-language-server: $schema=..."},
         {NULL, NULL},

@@ -57,6 +57,24 @@ struct driver_result {
     const void *value; /* of a hit: points into the buffer that was given */
     size_t value_size;
     uint64_t number; /* after an increment */
+    bool unsent;     /* certainly no byte left this process, so nothing can have been changed;
+                        false when the client does not know */
+};
+
+/* One key of a batch. */
+struct driver_item {
+    /* Filled by the caller. */
+    const char *key;
+    size_t key_size;
+    const void *value; /* to store. A get sets it, to memory of the worker's handle that is valid
+                          until the next call with it */
+    size_t value_size;
+    uint32_t ttl_s; /* of a store */
+
+    /* Filled by the call, always. */
+    enum outcome outcome;
+    uint32_t node;
+    bool unsent;
 };
 
 /* Every call has one absolute deadline on the monotonic clock and fills all of `result`. */
@@ -82,9 +100,18 @@ struct driver {
                 size_t value_size, uint32_t ttl_s, ns_t deadline, struct driver_result *result);
     void (*delete_)(void *worker, const char *key, size_t key_size, ns_t deadline,
                     struct driver_result *result);
+    /* Stores unless the key has a value: OUTCOME_STORED or OUTCOME_NOT_STORED. */
+    void (*add)(void *worker, const char *key, size_t key_size, const void *value,
+                size_t value_size, uint32_t ttl_s, ns_t deadline, struct driver_result *result);
     /* A missing counter is created with the value `delta`. */
     void (*increment)(void *worker, const char *key, size_t key_size, uint64_t delta,
                       uint32_t ttl_s, ns_t deadline, struct driver_result *result);
+    /*
+     * Many keys in one call, which may repeat; items[i] gets what became of key i, also when others
+     * failed. NULL when the client has no such call: workloads then make one call per key.
+     */
+    void (*multi_get)(void *worker, struct driver_item *items, size_t count, ns_t deadline);
+    void (*multi_set)(void *worker, struct driver_item *items, size_t count, ns_t deadline);
 };
 
 /* All drivers, ending with NULL; the first is the default. */

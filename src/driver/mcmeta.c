@@ -134,16 +134,35 @@ static void mcmeta_close(void *client)
     free(c);
 }
 
-static void *mcmeta_worker_open(void *client, unsigned worker, struct err *err)
-{
-    (void)worker;
-    (void)err;
-    return ((struct mcmeta_client *)client)->client;
-}
+/* All workers share the client; batches need memory of their own. */
+struct mcmeta_worker {
+    struct mcm_client *client;
+    struct mcm_arena *arena; /* what the last batch fetched */
+    struct mcm_batch_item *items;
+    size_t item_cap;
+};
 
 static void mcmeta_worker_close(void *worker)
 {
-    (void)worker; /* all workers share the client */
+    struct mcmeta_worker *w = worker;
+    mcm_arena_free(w->arena);
+    free(w->items);
+    free(w);
+}
+
+static void *mcmeta_worker_open(void *client, unsigned worker, struct err *err)
+{
+    (void)worker;
+    struct mcmeta_worker *w = calloc(1, sizeof *w);
+    if (w != NULL) {
+        w->client = ((struct mcmeta_client *)client)->client;
+        w->arena = mcm_arena_new();
+        if (w->arena != NULL)
+            return w;
+        mcmeta_worker_close(w);
+    }
+    err_set(err, "libmcmeta: out of memory");
+    return NULL;
 }
 
 /* The rig's word for an outcome of libmcmeta; `ok` is that of MCM_OK for the operation. */
@@ -153,24 +172,35 @@ static enum outcome outcome_of(enum mcm_outcome outcome, enum outcome ok)
     case MCM_OK: return ok;
     case MCM_MISS: return OUTCOME_MISS;
     case MCM_NOT_FOUND: return OUTCOME_NOT_FOUND;
-    case MCM_NOT_STORED:
-    case MCM_EXISTS: return OUTCOME_NOT_STORED;
+    case MCM_NOT_STORED: return OUTCOME_NOT_STORED;
+    case MCM_EXISTS: return OUTCOME_EXISTS;
+    case MCM_E_KEY:
+    case MCM_E_ARG:
+    case MCM_E_TOO_BIG:
+    case MCM_E_UNSUPPORTED: return OUTCOME_INVALID;
     case MCM_E_CANCELLED:
     case MCM_E_SHUTDOWN: return OUTCOME_CANCELLED;
+    case MCM_E_RESOLVE: return OUTCOME_RESOLVE;
+    case MCM_E_BACKOFF:
     case MCM_E_CONNECT:
     case MCM_E_CONNECT_REFUSED: return OUTCOME_REFUSED;
     case MCM_E_CONNECT_TIMEOUT: return OUTCOME_CONNECT_TIMEOUT;
+    case MCM_E_TLS: return OUTCOME_TLS;
+    case MCM_E_AUTH: return OUTCOME_AUTH;
     case MCM_E_RESET: return OUTCOME_RESET;
-    case MCM_E_CLOSED:
-    case MCM_E_CLOSED_IDLE: return OUTCOME_CLOSED;
-    case MCM_E_TIMEOUT_WRITE:
+    case MCM_E_CLOSED: return OUTCOME_CLOSED;
+    case MCM_E_CLOSED_IDLE: return OUTCOME_CLOSED_IDLE;
+    case MCM_E_TIMEOUT_WRITE: return OUTCOME_WRITE_TIMEOUT;
     case MCM_E_TIMEOUT_READ: return OUTCOME_IO_TIMEOUT;
     case MCM_E_TIMEOUT_POOL: return OUTCOME_POOL_TIMEOUT;
+    case MCM_E_WAITERS:
+    case MCM_E_NO_MEMORY:
+    case MCM_E_SYSTEM: return OUTCOME_LOCAL;
     case MCM_E_BREAKER_OPEN: return OUTCOME_BREAKER_OPEN;
     case MCM_E_BREAKER_BUSY: return OUTCOME_BREAKER_BUSY;
     case MCM_E_PROTOCOL: return OUTCOME_PROTOCOL;
     case MCM_E_CLIENT: return OUTCOME_CLIENT_ERROR;
-    case MCM_E_REJECTED:
+    case MCM_E_REJECTED: return OUTCOME_TOO_LARGE;
     case MCM_E_SERVER: return OUTCOME_SERVER_ERROR;
     default: return OUTCOME_OTHER;
     }
@@ -183,13 +213,15 @@ static void answer(struct driver_result *result, const struct mcm_result *r, enu
     result->value = r->value.data;
     result->value_size = r->value.size;
     result->number = r->number;
+    result->unsent = !r->sent;
 }
 
 static void mcmeta_get(void *worker, const char *key, size_t key_size, void *buffer,
                        size_t buffer_size, ns_t deadline, struct driver_result *result)
 {
+    struct mcmeta_worker *w = worker;
     struct mcm_result r;
-    mcm_get(worker, (struct mcm_slice){key, key_size}, buffer, buffer_size, deadline, &r);
+    mcm_get(w->client, (struct mcm_slice){key, key_size}, buffer, buffer_size, deadline, &r);
     answer(result, &r, OUTCOME_HIT);
 }
 
@@ -197,27 +229,96 @@ static void mcmeta_set(void *worker, const char *key, size_t key_size, const voi
                        size_t value_size, uint32_t ttl_s, ns_t deadline,
                        struct driver_result *result)
 {
+    struct mcmeta_worker *w = worker;
     struct mcm_result r;
-    mcm_set(worker, (struct mcm_slice){key, key_size}, (struct mcm_slice){value, value_size}, ttl_s,
-            deadline, &r);
+    mcm_set(w->client, (struct mcm_slice){key, key_size}, (struct mcm_slice){value, value_size},
+            ttl_s, deadline, &r);
     answer(result, &r, OUTCOME_STORED);
 }
 
 static void mcmeta_delete(void *worker, const char *key, size_t key_size, ns_t deadline,
                           struct driver_result *result)
 {
+    struct mcmeta_worker *w = worker;
     struct mcm_result r;
-    mcm_delete(worker, (struct mcm_slice){key, key_size}, deadline, &r);
+    mcm_delete(w->client, (struct mcm_slice){key, key_size}, deadline, &r);
     answer(result, &r, OUTCOME_DELETED);
 }
 
 static void mcmeta_increment(void *worker, const char *key, size_t key_size, uint64_t delta,
                              uint32_t ttl_s, ns_t deadline, struct driver_result *result)
 {
+    struct mcmeta_worker *w = worker;
     struct mcm_result r;
     struct mcm_increment change = {.delta = delta, .create = true, .initial = delta, .ttl = ttl_s};
-    mcm_increment(worker, (struct mcm_slice){key, key_size}, &change, deadline, &r);
+    mcm_increment(w->client, (struct mcm_slice){key, key_size}, &change, deadline, &r);
     answer(result, &r, OUTCOME_OK);
+}
+
+static void mcmeta_add(void *worker, const char *key, size_t key_size, const void *value,
+                       size_t value_size, uint32_t ttl_s, ns_t deadline,
+                       struct driver_result *result)
+{
+    struct mcmeta_worker *w = worker;
+    struct mcm_result r;
+    mcm_add(w->client, (struct mcm_slice){key, key_size}, (struct mcm_slice){value, value_size},
+            ttl_s, deadline, &r);
+    answer(result, &r, OUTCOME_STORED);
+}
+
+/* The items as libmcmeta wants them, in memory that is kept for the next batch; NULL without. */
+static struct mcm_batch_item *batch_items(struct mcmeta_worker *w, const struct driver_item *items,
+                                          size_t count)
+{
+    if (count > w->item_cap) {
+        struct mcm_batch_item *grown = realloc(w->items, count * sizeof *grown);
+        if (grown == NULL)
+            return NULL;
+        w->items = grown;
+        w->item_cap = count;
+    }
+    for (size_t i = 0; i < count; i++)
+        w->items[i] = (struct mcm_batch_item){
+            .key = {items[i].key, items[i].key_size},
+            .value = {items[i].value, items[i].value_size},
+            .ttl = items[i].ttl_s,
+        };
+    return w->items;
+}
+
+typedef enum mcm_batch_status batch_fn(struct mcm_client *client, struct mcm_batch_item *items,
+                                       size_t count, const struct mcm_batch_options *options,
+                                       struct mcm_batch_result *result);
+
+static void batch(struct mcmeta_worker *w, struct driver_item *items, size_t count, ns_t deadline,
+                  batch_fn *call, enum outcome ok)
+{
+    struct mcm_batch_options options = MCM_BATCH_OPTIONS_DEFAULT;
+    struct mcm_batch_item *done = batch_items(w, items, count);
+    options.arena = w->arena;
+    options.deadline = deadline;
+    mcm_arena_reset(w->arena);
+    if (done != NULL)
+        call(w->client, done, count, &options, NULL);
+    for (size_t i = 0; i < count; i++) {
+        items[i].outcome = done != NULL ? outcome_of(done[i].outcome, ok) : OUTCOME_LOCAL;
+        items[i].node = done != NULL ? done[i].server : RECORDER_NODE_UNKNOWN;
+        items[i].unsent = done == NULL || !done[i].sent;
+        if (items[i].outcome == OUTCOME_HIT) {
+            items[i].value = done[i].value.data;
+            items[i].value_size = done[i].value.size;
+        }
+    }
+}
+
+static void mcmeta_multi_get(void *worker, struct driver_item *items, size_t count, ns_t deadline)
+{
+    batch(worker, items, count, deadline, mcm_multi_get, OUTCOME_HIT);
+}
+
+static void mcmeta_multi_set(void *worker, struct driver_item *items, size_t count, ns_t deadline)
+{
+    batch(worker, items, count, deadline, mcm_multi_set, OUTCOME_STORED);
 }
 
 const struct driver driver_mcmeta = {
@@ -233,5 +334,8 @@ const struct driver driver_mcmeta = {
     .get = mcmeta_get,
     .set = mcmeta_set,
     .delete_ = mcmeta_delete,
+    .add = mcmeta_add,
     .increment = mcmeta_increment,
+    .multi_get = mcmeta_multi_get,
+    .multi_set = mcmeta_multi_set,
 };

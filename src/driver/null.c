@@ -66,6 +66,7 @@ static void answer(void *worker, const char *key, size_t key_size, enum outcome 
                        ? OUTCOME_CANCELLED
                        : outcome,
         .node = (uint32_t)null_node_of_key(client, key, key_size),
+        .unsent = true,
     };
 }
 
@@ -104,6 +105,29 @@ static void null_increment(void *worker, const char *key, size_t key_size, uint6
     result->number = delta;
 }
 
+static void null_batch(void *worker, struct driver_item *items, size_t count, enum outcome outcome)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct driver_result result;
+        answer(worker, items[i].key, items[i].key_size, outcome, &result);
+        items[i].outcome = result.outcome;
+        items[i].node = result.node;
+        items[i].unsent = true;
+    }
+}
+
+static void null_multi_get(void *worker, struct driver_item *items, size_t count, ns_t deadline)
+{
+    (void)deadline;
+    null_batch(worker, items, count, OUTCOME_MISS);
+}
+
+static void null_multi_set(void *worker, struct driver_item *items, size_t count, ns_t deadline)
+{
+    (void)deadline;
+    null_batch(worker, items, count, OUTCOME_STORED);
+}
+
 const struct driver driver_null = {
     .name = "null",
     .help = "answers at once without a server; measures the rig itself",
@@ -117,5 +141,8 @@ const struct driver driver_null = {
     .get = null_get,
     .set = null_set,
     .delete_ = null_delete,
+    .add = null_set,
     .increment = null_increment,
+    .multi_get = null_multi_get,
+    .multi_set = null_multi_set,
 };

@@ -6,44 +6,32 @@
  */
 #include "load/workload.h"
 
-#include <stdio.h>
-
-#define HOT_KEYS 10
-#define HOT_PERCENT 30
-#define OWN_KEYS 1000
-#define FILLER_MAX 512 /* values of 60 to 600 bytes */
 #define TTL_MIN_S 30
 #define TTL_RANGE_S 60
 
-static void choose_key(struct session *s, char *key, size_t size)
+static void step(struct session *s)
 {
-    if (rng_below(&s->rng, 100) < HOT_PERCENT)
-        snprintf(key, size, "hot-key-%u", (unsigned)rng_below(&s->rng, HOT_KEYS));
-    else
-        snprintf(key, size, "key-worker%u-%u", s->worker, (unsigned)rng_below(&s->rng, OWN_KEYS));
-}
-
-static void mixed_step(struct session *s)
-{
-    char key[SESSION_KEY_SIZE];
+    struct key key;
     uint64_t dice = rng_below(&s->rng, 100);
     if (dice >= 95) {
-        snprintf(key, sizeof key, "counter-worker%u", s->worker);
-        session_increment(s, key, 1, 0);
-        return;
+        session_increment(s, s->worker, 1);
+    } else if (dice < 60) {
+        session_read_key(s, &key);
+        session_get(s, &key);
+    } else {
+        session_write_key(s, &key);
+        if (dice < 90)
+            session_set(s, &key, TTL_MIN_S + (uint32_t)rng_below(&s->rng, TTL_RANGE_S));
+        else
+            session_delete(s, &key);
     }
-    choose_key(s, key, sizeof key);
-    if (dice < 60)
-        session_get(s, key);
-    else if (dice < 90)
-        session_set(s, key, rng_below(&s->rng, FILLER_MAX),
-                    TTL_MIN_S + (uint32_t)rng_below(&s->rng, TTL_RANGE_S));
-    else
-        session_delete(s, key);
 }
 
 const struct workload workload_mixed = {
     .name = "mixed",
     .help = "60 % get, 30 % set, 5 % delete, 5 % increment; 30 % of it on ten hot keys",
-    .step = mixed_step,
+    .step = step,
+    .keys = "1k per worker hot 10 30%",
+    .values = "60..600",
+    .counters_of_worker = 1,
 };

@@ -1,18 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 #include "load/schedule.h"
 
-void schedule_init(struct schedule *schedule, ns_t start_ns, double rate_per_s)
+void schedule_init(struct schedule *s, const struct arrival_spec *spec, uint64_t seed,
+                   ns_t start_ns)
 {
-    schedule->start_ns = start_ns;
-    schedule->rate_per_s = rate_per_s;
-    atomic_init(&schedule->next, 0);
+    pthread_mutex_init(&s->lock, NULL);
+    s->closed = spec->closed;
+    s->start_ns = start_ns;
+    if (!s->closed)
+        arrival_init(&s->arrival, spec, seed);
 }
 
-ns_t schedule_take(struct schedule *schedule, ns_t now)
+void schedule_deinit(struct schedule *s)
 {
-    if (schedule->rate_per_s <= 0)
+    pthread_mutex_destroy(&s->lock);
+}
+
+ns_t schedule_take(struct schedule *s, ns_t now)
+{
+    if (s->closed)
         return now;
-    uint64_t ticket = atomic_fetch_add_explicit(&schedule->next, 1, memory_order_relaxed);
-    return schedule->start_ns +
-           (ns_t)((double)ticket * ((double)NS_PER_SEC / schedule->rate_per_s));
+    pthread_mutex_lock(&s->lock);
+    ns_t next = arrival_next(&s->arrival);
+    pthread_mutex_unlock(&s->lock);
+    return ns_add(next, s->start_ns);
+}
+
+ns_t schedule_peek(struct schedule *s, ns_t now)
+{
+    if (s->closed)
+        return now;
+    pthread_mutex_lock(&s->lock);
+    ns_t next = arrival_peek(&s->arrival);
+    pthread_mutex_unlock(&s->lock);
+    return ns_add(next, s->start_ns);
+}
+
+uint64_t schedule_skip(struct schedule *s, ns_t now)
+{
+    uint64_t count = 0;
+    if (s->closed)
+        return 0;
+    pthread_mutex_lock(&s->lock);
+    for (; count < SCHEDULE_SKIP_MAX && ns_add(arrival_peek(&s->arrival), s->start_ns) < now;
+         count++)
+        arrival_next(&s->arrival);
+    pthread_mutex_unlock(&s->lock);
+    return count;
 }

@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When operations are to start. One schedule serves all workers: each takes the next intended
- * start. It is shared without locks; no clock, no randomness.
+ * One schedule for all workers: each takes the next intended start. The lock is held for some tens
+ * of nanoseconds.
  */
 #ifndef LOAD_SCHEDULE_H
 #define LOAD_SCHEDULE_H
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdint.h>
 
-#include "base/time.h"
+#include "load/arrival.h"
 
 struct schedule {
+    pthread_mutex_t lock;
+    bool closed;
     ns_t start_ns;
-    double rate_per_s; /* 0: closed loop, every worker starts its next operation at once */
-    _Atomic uint64_t next;
+    struct arrival arrival;
 };
 
-void schedule_init(struct schedule *schedule, ns_t start_ns, double rate_per_s);
+/* `spec` is borrowed. */
+void schedule_init(struct schedule *schedule, const struct arrival_spec *spec, uint64_t seed,
+                   ns_t start_ns);
+void schedule_deinit(struct schedule *schedule);
 
-/* The intended start of the next operation; with a rate of 0 it is `now`. */
+/* The intended start of the next operation, NS_NEVER when there is none any more; `now` in a closed
+ * loop. */
 ns_t schedule_take(struct schedule *schedule, ns_t now);
+
+/* The same without taking it. */
+ns_t schedule_peek(struct schedule *schedule, ns_t now);
+
+/* Takes all starts that are due before `now`; returns how many, at most SCHEDULE_SKIP_MAX. */
+#define SCHEDULE_SKIP_MAX 20000000
+uint64_t schedule_skip(struct schedule *schedule, ns_t now);
 
 #endif

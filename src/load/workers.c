@@ -18,6 +18,8 @@
 #define FAILURE_PAUSE \
     NS_PER_MS /* closed loop: a refused operation costs nothing, and must not spin */
 
+#define END_GRACE (100 * NS_PER_MS)
+
 struct worker {
     struct session session;
     struct workers *all;
@@ -26,62 +28,89 @@ struct worker {
 
 struct workers {
     struct workers_config config;
+    struct arrival_spec arrival;
     struct schedule schedule;
-    int stop_fd; /* readable once the workers are to end */
+    bool scheduled;
+    int stop_fd;     /* readable once the workers are to end */
+    int prepared_fd; /* readable once the last of them has stored its keys */
     atomic_bool stopping;
+    atomic_uint preparing;
+    _Atomic uint32_t missing; /* keys that could not be stored */
     unsigned opened, started;
-    pthread_rwlock_t gate; /* held for writing until all threads exist */
+    pthread_rwlock_t gate; /* held for writing until all threads exist and the keys are stored */
     struct worker *list;
 };
-
-/* Sleeps until `when`; ends early when the workers are stopped. */
-static void sleep_until(struct workers *all, ns_t when)
-{
-    ns_t left = when - ns_now();
-    if (left <= 0)
-        return;
-    struct timespec timeout = ns_to_timespec(left);
-    struct pollfd pfd = {.fd = all->stop_fd, .events = POLLIN};
-    ppoll(&pfd, 1, &timeout, NULL);
-}
 
 static bool is_stopping(struct workers *all)
 {
     return atomic_load_explicit(&all->stopping, memory_order_relaxed);
 }
 
-/* One scheduled operation: waits for its time, and makes it unless it is too late for it. */
-static void worker_turn(struct worker *worker)
+/* A closed loop: the next operation, then time to think. */
+static void closed_turn(struct worker *worker)
 {
     struct workers *all = worker->all;
-    const struct workers_config *config = &all->config;
     struct session *session = &worker->session;
-    bool paced = config->rate_per_s > 0;
-    ns_t intended = schedule_take(&all->schedule, paced ? 0 : ns_now());
-    if (paced)
-        sleep_until(all, intended);
+    recorder_offered(all->config.recorder, session->worker, recorder_phase(all->config.recorder),
+                     1);
+    session->intended_ns = NS_NEVER;
+    all->config.load->spec->workload->step(session);
+    ns_t think = all->arrival.think_ns;
+    if (session->failed)
+        think = ns_max(think, FAILURE_PAUSE);
+    if (think > 0)
+        session_pause(session, think);
+}
+
+/* One scheduled operation: waits for its time, and makes it unless it is too late for it. */
+static void paced_turn(struct worker *worker)
+{
+    struct workers *all = worker->all;
+    struct recorder *recorder = all->config.recorder;
+    struct session *session = &worker->session;
+    ns_t intended = schedule_take(&all->schedule, 0);
+    pause_until(all->stop_fd, intended);
+    ns_t late = ns_now() - intended;
     if (is_stopping(all))
         return;
-    unsigned phase = recorder_phase(config->recorder);
-    recorder_offered(config->recorder, session->worker, phase, 1);
-    if (paced && ns_now() - intended > config->timeout_ns) {
-        recorder_dropped(config->recorder, session->worker, phase, 1);
+    unsigned phase = recorder_phase(recorder);
+    recorder_offered(recorder, session->worker, phase, 1);
+    if (late > all->config.timeout_ns) {
+        recorder_dropped(recorder, session->worker, phase, 1);
         return;
     }
-    session->intended_ns = paced ? intended : NS_NEVER;
-    config->workload->step(session);
-    if (!paced && session->failed)
-        sleep_until(all, ns_now() + FAILURE_PAUSE);
+    recorder_late(recorder, session->worker, phase, late);
+    session->intended_ns = intended;
+    all->config.load->spec->workload->step(session);
+}
+
+/* The last one to be done wakes the starter. */
+static void prepare(struct worker *worker)
+{
+    struct workers *all = worker->all;
+    if (all->config.load->spec->prefill)
+        all->missing += session_prefill(&worker->session, worker->session.worker, all->config.count,
+                                        &all->stopping);
+    uint64_t one = 1;
+    if (atomic_fetch_sub(&all->preparing, 1) == 1) {
+        ssize_t n = write(all->prepared_fd, &one, sizeof one);
+        assert(n == sizeof one); /* the only write ever */
+    }
 }
 
 static void *worker_main(void *arg)
 {
     struct worker *worker = arg;
     prctl(PR_SET_TIMERSLACK, 1UL); /* the default of 50 us would show in every paced latency */
+    prepare(worker);
     pthread_rwlock_rdlock(&worker->all->gate);
     pthread_rwlock_unlock(&worker->all->gate);
-    while (!is_stopping(worker->all))
-        worker_turn(worker);
+    while (!is_stopping(worker->all)) {
+        if (worker->all->arrival.closed)
+            closed_turn(worker);
+        else
+            paced_turn(worker);
+    }
     return NULL;
 }
 
@@ -92,15 +121,24 @@ static int worker_open(struct workers *all, unsigned index, struct err *err)
     worker->all = all;
     worker->session = (struct session){
         .driver = config->driver,
+        .load = config->load,
         .recorder = config->recorder,
         .evidence = config->evidence,
         .worker = index,
         .timeout_ns = config->timeout_ns,
+        .intended_ns = NS_NEVER,
         .rng = rng_fork(config->seed, index),
+        .stop_fd = all->stop_fd,
     };
+    if (session_init(&worker->session, config->load) != 0) {
+        session_deinit(&worker->session);
+        return err_set(err, "worker %u: out of memory", index + 1);
+    }
     worker->session.handle = config->driver->worker_open(config->client, index, err);
-    if (worker->session.handle == NULL)
+    if (worker->session.handle == NULL) {
+        session_deinit(&worker->session);
         return err_prefix(err, "worker %u", index + 1);
+    }
     all->opened++;
     return 0;
 }
@@ -130,14 +168,35 @@ static struct workers *workers_new(const struct workers_config *config)
     if (all == NULL)
         return NULL;
     all->config = *config;
+    all->arrival = config->load->spec->arrival;
+    all->preparing = config->count;
     pthread_rwlock_init(&all->gate, NULL);
     all->list = calloc(config->count, sizeof *all->list);
     all->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (all->list == NULL || all->stop_fd < 0) {
+    all->prepared_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (all->list == NULL || all->stop_fd < 0 || all->prepared_fd < 0) {
         workers_stop(all);
         return NULL;
     }
     return all;
+}
+
+static int wait_prepared(struct workers *all, struct err *err)
+{
+    struct pollfd pfds[] = {
+        {.fd = all->prepared_fd, .events = POLLIN},
+        {.fd = all->config.cancel_fd, .events = POLLIN}, /* ignored when negative */
+    };
+    int limit_ms = (int)(WORKERS_PREFILL_MAX_NS / NS_PER_MS);
+    int n = poll(pfds, 2, limit_ms);
+    if (n > 0 && pfds[0].revents == 0)
+        return err_set(err, "stopped while the keys were being stored");
+    if (n <= 0)
+        return err_set(err, "the keys could not be stored within %d s", limit_ms / 1000);
+    if (all->missing > 0)
+        return err_set(err, "%u of %u keys could not be stored before the run", all->missing,
+                       all->config.load->keys.stored);
+    return 0;
 }
 
 int workers_start(const struct workers_config *config, struct workers **out, struct err *err)
@@ -151,7 +210,12 @@ int workers_start(const struct workers_config *config, struct workers **out, str
     pthread_rwlock_wrlock(&all->gate);
     if (rc == 0)
         rc = start_threads(all, err);
-    schedule_init(&all->schedule, ns_now(), config->rate_per_s);
+    if (rc == 0)
+        rc = wait_prepared(all, err);
+    if (rc == 0) {
+        schedule_init(&all->schedule, &all->arrival, config->seed, ns_now());
+        all->scheduled = true;
+    }
     atomic_store(&all->stopping, rc != 0);
     pthread_rwlock_unlock(&all->gate);
     if (rc != 0) {
@@ -160,6 +224,22 @@ int workers_start(const struct workers_config *config, struct workers **out, str
     }
     *out = all;
     return 0;
+}
+
+ns_t workers_behind(struct workers *all, ns_t now)
+{
+    ns_t next = schedule_peek(&all->schedule, now);
+    return next < now ? now - next : 0;
+}
+
+/* What was due and nobody came to, but for the last moment, which the end cut off. */
+static void drop_rest(struct workers *all)
+{
+    struct recorder *recorder = all->config.recorder;
+    unsigned phase = recorder_phase(recorder);
+    uint64_t rest = schedule_skip(&all->schedule, ns_now() - END_GRACE);
+    recorder_offered(recorder, 0, phase, rest);
+    recorder_dropped(recorder, 0, phase, rest);
 }
 
 void workers_stop(struct workers *all)
@@ -172,14 +252,22 @@ void workers_stop(struct workers *all)
         ssize_t n = write(all->stop_fd, &one, sizeof one);
         assert(n == sizeof one); /* nothing else was ever written to it */
     }
+    if (all->scheduled)
+        drop_rest(all);
     if (all->started > 0)
         all->config.driver->interrupt(all->config.client);
     for (unsigned i = 0; i < all->started; i++)
         pthread_join(all->list[i].thread, NULL);
-    for (unsigned i = 0; i < all->opened; i++)
+    if (all->scheduled)
+        schedule_deinit(&all->schedule);
+    for (unsigned i = 0; i < all->opened; i++) {
         all->config.driver->worker_close(all->list[i].session.handle);
+        session_deinit(&all->list[i].session);
+    }
     if (all->stop_fd >= 0)
         close(all->stop_fd);
+    if (all->prepared_fd >= 0)
+        close(all->prepared_fd);
     pthread_rwlock_destroy(&all->gate);
     free(all->list);
     free(all);

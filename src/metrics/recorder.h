@@ -7,8 +7,8 @@
  * be an operation apart from each other.
  *
  * Histograms appear with the first operation that needs them; without memory for one its samples
- * are in the counters only. Bound: per shard phases × (nodes + 1) × OP_COUNT × 2 + phases × 2 +
- * nodes histograms of 22.5 KB, so 3 phases, 3 nodes and 8 shards take at most 19 MB, when every
+ * are in the counters only. Bound: per shard phases × (nodes + 1) × OP_COUNT × 2 + phases × 3 +
+ * nodes histograms of 22.5 KB, so 3 phases, 3 nodes and 8 shards take at most 33 MB, when every
  * cell is hit in every shard.
  *
  * Threads: recorder_record(), recorder_op_begin() and _end(), the counts of arrivals and all
@@ -83,6 +83,9 @@ void recorder_op_end(struct recorder *r, unsigned worker);
 void recorder_offered(struct recorder *r, unsigned worker, unsigned phase, uint64_t count);
 void recorder_dropped(struct recorder *r, unsigned worker, unsigned phase, uint64_t count);
 
+/* How much later than intended an arrival of a schedule was started (not dropped). */
+void recorder_late(struct recorder *r, unsigned worker, unsigned phase, ns_t late_ns);
+
 /* ---- stall watch ---- */
 
 /* The age of the oldest operation in flight, 0 when there is none. Also keeps the maximum. */
@@ -131,6 +134,8 @@ struct recorder_counts recorder_counts(const struct recorder *r, int phase, int6
 void recorder_service(const struct recorder *r, int phase, int64_t node, int op, bool succeeded,
                       struct hist *out);
 void recorder_response(const struct recorder *r, int phase, bool succeeded, struct hist *out);
+/* What recorder_late() was told: the load generator's own delay. */
+void recorder_lateness(const struct recorder *r, int phase, struct hist *out);
 /* Service time of all successes on `node` (RECORDER_ALL: on all known nodes) since the start. */
 void recorder_live(const struct recorder *r, int64_t node, struct hist *out);
 

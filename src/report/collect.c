@@ -23,6 +23,14 @@ static struct latency response(struct reader *r, int phase, bool succeeded)
     return latency_of(&r->hist);
 }
 
+static void collect_lateness(struct reader *r, int phase, struct result_phase *out)
+{
+    hist_reset(&r->hist);
+    recorder_lateness(r->recorder, phase, &r->hist);
+    out->lateness = latency_of(&r->hist);
+    out->lateness_p10_ns = hist_value_at_percentile(&r->hist, 10);
+}
+
 static int collect_phases(const struct collect *c, struct reader *r, struct run_result *run)
 {
     run->phases = arena_array(&run->arena, c->phase_count, sizeof(*run->phases));
@@ -40,6 +48,7 @@ static int collect_phases(const struct collect *c, struct reader *r, struct run_
             .response = response(r, phase, true),
             .service_failed = service(r, phase, RECORDER_ALL, RECORDER_ALL, false),
         };
+        collect_lateness(r, phase, &run->phases[i]);
         if (!run->phases[i].name)
             return -1;
     }
@@ -171,7 +180,11 @@ static void collect_facts(const struct collect *c, struct run_result *run)
     run->seed = c->seed;
     run->start_ns = c->start_ns;
     run->end_ns = c->end_ns;
+    run->timeout_ns = c->timeout_ns;
+    run->open_loop = c->open_loop;
     run->interrupted = c->interrupted;
+    run->aborted = c->aborted;
+    run->leaked_connections = c->leaked_connections;
     run->baseline_phase = c->baseline_phase;
     run->baseline = sampler_gate(c->sampler);
     run->longest_op_ns = recorder_longest_op(c->recorder);
@@ -194,7 +207,7 @@ static int collect_all(const struct collect *c, struct reader *r, struct run_res
         if (collect_node(c, r, node, run) < 0)
             return -1;
     }
-    if (collect_intervals(c, run) < 0 || collect_transitions(c, run) < 0)
+    if ((!c->live && collect_intervals(c, run) < 0) || collect_transitions(c, run) < 0)
         return -1;
     return collect_faults(c, run);
 }

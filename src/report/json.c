@@ -7,6 +7,8 @@
 #include "report/report.h"
 
 #include "base/jsonw.h"
+#include "report/breakers.h"
+#include "report/figures.h"
 
 #include <time.h>
 
@@ -84,6 +86,11 @@ static void key_counts(struct jsonw *j, const char *key, const struct recorder_c
     jsonw_key_uint(j, "wrong_data", c->wrong);
     uint64_t ended = c->succeeded + c->failed;
     jsonw_key_double(j, "error_ratio", ended > 0 ? (double)c->failed / (double)ended : 0);
+    uint64_t hits = c->by_outcome[OUTCOME_HIT], reads = hits + c->by_outcome[OUTCOME_MISS];
+    if (reads > 0)
+        jsonw_key_double(j, "hit_ratio", (double)hits / (double)reads);
+    else
+        jsonw_key_null(j, "hit_ratio");
     key_outcomes(j, c->by_outcome);
     jsonw_object_end(j);
 }
@@ -128,6 +135,7 @@ static void write_phases(struct writer *w, const struct run_result *run)
         key_latency(j, "service", &p->service);
         key_latency(j, "response", &p->response);
         key_latency(j, "service_failed", &p->service_failed);
+        key_latency(j, "lateness", &p->lateness);
         jsonw_object_end(j);
     }
     jsonw_array_end(j);
@@ -159,6 +167,22 @@ static void write_breaker_times(struct jsonw *j, const struct result_node_run *n
     jsonw_object_end(j);
 }
 
+static void write_breaker(struct jsonw *j, const struct run_result *run, unsigned node)
+{
+    if (run->nodes[node].stats.breaker == BREAKER_VIEW_NONE) {
+        jsonw_key_null(j, "breaker");
+        return;
+    }
+    struct breaker_summary s = breaker_summary_of(run, node);
+    jsonw_key_object(j, "breaker");
+    jsonw_key_uint(j, "opened", s.opened);
+    jsonw_key_uint(j, "probes", s.probes);
+    jsonw_key_uint(j, "probes_succeeded", s.probes_succeeded);
+    jsonw_key_uint(j, "probes_failed", s.probes_failed);
+    jsonw_key_uint(j, "rejected", s.rejected);
+    jsonw_object_end(j);
+}
+
 static void write_node_phases(struct jsonw *j, const struct run_result *run,
                               const struct result_node_run *n)
 {
@@ -182,11 +206,13 @@ static void write_nodes(struct writer *w, const struct run_result *run)
         jsonw_object(j);
         key_node(w, i);
         key_counts(j, "counts", &n->counts);
+        jsonw_key_double(j, "load_share_ratio", result_load_share(run, i));
         key_latency(j, "service", &n->service);
         key_node_stats(j, "end", &n->stats);
         jsonw_key_uint(j, "pool_total_max", n->pool_total_max);
         jsonw_key_uint(j, "pool_waiting_max", n->pool_waiting_max);
         write_breaker_times(j, n);
+        write_breaker(j, run, i);
         write_node_phases(j, run, n);
         jsonw_object_end(j);
     }
@@ -354,6 +380,10 @@ static void write_stalls(struct jsonw *j, const struct run_result *run)
     jsonw_key_uint(j, "overdue", run->overdue);
     key_ns(j, "overdue_limit_ns", run->overdue_ns);
     jsonw_key_int(j, "sampler_lag_max_ns", run->sampler_lag_max_ns);
+    if (run->leaked_connections < 0)
+        jsonw_key_null(j, "leaked_connections");
+    else
+        jsonw_key_int(j, "leaked_connections", run->leaked_connections);
 }
 
 static void write_run(struct writer *w, const struct run_result *run)
@@ -365,7 +395,10 @@ static void write_run(struct writer *w, const struct run_result *run)
     key_seed(j, run->seed);
     key_instant(w, "start_ns", run->start_ns);
     key_instant(w, "end_ns", run->end_ns);
+    key_ns(j, "timeout_ns", run->timeout_ns);
+    jsonw_key_bool(j, "open_loop", run->open_loop);
     jsonw_key_bool(j, "interrupted", run->interrupted);
+    jsonw_key_bool(j, "aborted", run->aborted);
     if (run->load_count > 0)
         write_named_values(j, "load", run->load, run->load_count);
     write_reasons(j, run);
@@ -377,6 +410,7 @@ static void write_run(struct writer *w, const struct run_result *run)
     key_latency(j, "response_failed", &run->response_failed);
     write_stalls(j, run);
     write_baseline(j, run);
+    figures_write(j, w->result, run);
     write_phases(w, run);
     write_ops(w, run);
     write_nodes(w, run);
@@ -462,6 +496,7 @@ int report_json(FILE *out, const struct result *r)
     write_targets(j, r);
     write_skipped(j, r);
     jsonw_key_uint(j, "runs_dropped", r->runs_dropped);
+    spread_write(j, r);
     jsonw_key_array(j, "runs");
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);

@@ -69,6 +69,7 @@ struct run_result *run_result_new(size_t node_count)
     run->scenario = run->description = "";
     run->baseline_phase = -1;
     run->overdue_ns = NS_NEVER;
+    run->leaked_connections = -1;
     run->node_count = node_count;
     run->nodes = arena_array(&run->arena, node_count, sizeof(*run->nodes));
     if (!run->nodes) {
@@ -84,6 +85,14 @@ void run_result_free(struct run_result *run)
         return;
     arena_deinit(&run->arena);
     free(run);
+}
+
+double result_load_share(const struct run_result *run, unsigned node)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < run->node_count; i++)
+        all += run->nodes[i].counts.attempted;
+    return all > 0 ? (double)run->nodes[node].counts.attempted / (double)all : 0;
 }
 
 void result_add_run(struct result *r, struct run_result *run)

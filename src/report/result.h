@@ -79,6 +79,8 @@ struct result_phase {
     struct latency service; /* of the successes */
     struct latency response;
     struct latency service_failed;
+    struct latency lateness; /* of the starts, against the schedule; count 0 in a closed loop */
+    ns_t lateness_p10_ns;    /* one start in ten was no later than that */
 };
 
 struct result_op {
@@ -126,7 +128,10 @@ struct run_result {
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
+    ns_t timeout_ns;          /* of an operation */
+    bool open_loop;           /* arrivals do not wait for answers */
     bool interrupted;         /* before its planned end */
+    bool aborted;             /* ended early by a check that failed */
     int baseline_phase;       /* or -1 */
     struct named_value *load; /* that was run: from the user's flags, the scenario, the defaults */
     size_t load_count;
@@ -155,6 +160,7 @@ struct run_result {
     uint64_t overdue; /* operations */
     ns_t overdue_ns;  /* the limit; NS_NEVER: not judged */
     ns_t sampler_lag_max_ns;
+    int64_t leaked_connections; /* -1: not known */
 
     struct check *checks;
     size_t check_count;
@@ -200,6 +206,9 @@ void result_free(struct result *r);
 
 struct run_result *run_result_new(size_t node_count);
 void run_result_free(struct run_result *run);
+
+/* Of the operations that went to any node, the share of this one, 0 to 1. */
+double result_load_share(const struct run_result *run, unsigned node);
 
 /* Takes ownership of the judged run and updates the verdict. */
 void result_add_run(struct result *r, struct run_result *run);

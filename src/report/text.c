@@ -3,6 +3,7 @@
 #include "report/report.h"
 
 #include "base/wrap.h"
+#include "report/breakers.h"
 #include "report/human.h"
 #include "report/table.h"
 
@@ -158,6 +159,16 @@ static void latency_row(const struct writer *w, struct table *t, const char *nam
     cell_ns(w, t, l->max_ns);
 }
 
+static void write_hits(const struct writer *w, const struct recorder_counts *c)
+{
+    char hits[HUMAN_SIZE], misses[HUMAN_SIZE];
+    uint64_t hit = c->by_outcome[OUTCOME_HIT], reads = hit + c->by_outcome[OUTCOME_MISS];
+    if (reads > 0)
+        fprintf(w->out, "\n    hit ratio %.1f %%: %s hits, %s misses\n",
+                100.0 * (double)hit / (double)reads, human_count(hit, hits),
+                human_count(c->by_outcome[OUTCOME_MISS], misses));
+}
+
 static void write_latency(const struct writer *w, const struct run_result *run)
 {
     struct table t;
@@ -171,6 +182,7 @@ static void write_latency(const struct writer *w, const struct run_result *run)
     title(w, "Latency");
     table_print(&t, w->out, 4);
     table_deinit(&t);
+    write_hits(w, &run->total);
 }
 
 static void write_errors(const struct writer *w, const struct run_result *run)
@@ -194,14 +206,15 @@ static void write_errors(const struct writer *w, const struct run_result *run)
 static void write_nodes(const struct writer *w, const struct run_result *run)
 {
     struct table t;
-    table_init(&t, "llrrrrrrl");
-    HEAD(&t, "node", "address", "key share", "succeeded", "failed", "p99", "pool high-water",
-         "breaker open for", "now");
+    table_init(&t, "llrrrrrrrl");
+    HEAD(&t, "node", "address", "key share", "load share", "succeeded", "failed", "p99",
+         "pool high-water", "breaker open for", "now");
     for (unsigned i = 0; i < run->node_count && i < w->result->node_count; i++) {
         const struct result_node_run *n = &run->nodes[i];
         table_cell(&t, node_name(w, i));
         table_cell(&t, w->result->nodes[i].address);
         table_cellf(&t, "%.1f %%", 100 * w->result->nodes[i].key_share);
+        table_cellf(&t, "%.1f %%", 100 * result_load_share(run, i));
         cell_count(&t, n->counts.succeeded);
         cell_count(&t, n->counts.failed);
         cell_latency(w, &t, &n->service, n->service.p99_ns);
@@ -245,6 +258,41 @@ static void write_recovery(const struct writer *w, const struct run_result *run)
     }
     title(w,
           "Recovery (error and breaker from the fault's start, success and steady from its end)");
+    table_print(&t, w->out, 4);
+    table_deinit(&t);
+}
+
+static bool has_breakers(const struct run_result *run)
+{
+    for (size_t i = 0; i < run->node_count; i++) {
+        if (run->nodes[i].stats.breaker != BREAKER_VIEW_NONE)
+            return true;
+    }
+    return false;
+}
+
+static void write_breakers(const struct writer *w, const struct run_result *run)
+{
+    struct table t;
+    if (!has_breakers(run))
+        return;
+    table_init(&t, "lrrrrrrrr");
+    HEAD(&t, "node", "closed for", "open for", "half-open for", "opened", "probes", "succeeded",
+         "failed", "rejected calls");
+    for (unsigned i = 0; i < run->node_count; i++) {
+        const struct result_node_run *n = &run->nodes[i];
+        struct breaker_summary s = breaker_summary_of(run, i);
+        table_cell(&t, node_name(w, i));
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_CLOSED]);
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_OPEN]);
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_HALF_OPEN]);
+        cell_count(&t, s.opened);
+        cell_count(&t, s.probes);
+        cell_count(&t, s.probes_succeeded);
+        cell_count(&t, s.probes_failed);
+        cell_count(&t, s.rejected);
+    }
+    title(w, "Breakers");
     table_print(&t, w->out, 4);
     table_deinit(&t);
 }
@@ -336,6 +384,7 @@ static void write_run(const struct writer *w, const struct run_result *run)
     write_errors(w, run);
     write_nodes(w, run);
     write_recovery(w, run);
+    write_breakers(w, run);
     write_transitions(w, run);
     write_checks(w, run);
 }
@@ -407,6 +456,7 @@ int report_text(FILE *out, const struct result *r, struct report_style style)
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }
@@ -417,6 +467,7 @@ int report_text_end(FILE *out, const struct result *r, struct report_style style
     fputc('\n', out);
     write_head(&w);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }

@@ -19,7 +19,7 @@ struct judge {
 };
 
 /* Checks that do not belong to a fault. */
-#define GENERAL_CHECKS 8
+#define GENERAL_CHECKS 9
 /* Checks that one fault can have. */
 #define FAULT_CHECKS 4
 
@@ -68,23 +68,26 @@ static const char *node_name(const struct judge *j, unsigned node)
 
 static void check_wrong_data(struct judge *j)
 {
-    char measured[128], wrong[HUMAN_SIZE], all[HUMAN_SIZE];
-    const uint64_t *n = j->run->total.by_outcome;
-    snprintf(measured, sizeof(measured), "%s of %s operations",
-             human_count(j->run->total.wrong, wrong), human_count(j->run->total.attempted, all));
-    if (j->run->total.wrong > 0)
-        snprintf(measured, sizeof(measured),
-                 "%llu values of another key, %llu corrupt, %llu stale, of %s operations",
-                 (unsigned long long)n[OUTCOME_WRONG_VALUE], (unsigned long long)n[OUTCOME_CORRUPT],
-                 (unsigned long long)n[OUTCOME_STALE], all);
-    add(j, CHECK_HARD, "wrong_data", j->run->total.wrong == 0, "no wrong data", measured);
+    char measured[256], count[HUMAN_SIZE], all[HUMAN_SIZE];
+    const struct recorder_counts *total = &j->run->total;
+    int n = snprintf(measured, sizeof(measured), "%s of %s operations",
+                     human_count(total->wrong, count), human_count(total->attempted, all));
+    const char *before = ": ";
+    for (int i = 0; i < OUTCOME_COUNT; i++) {
+        if (!outcome_is_wrong_data(i) || total->by_outcome[i] == 0)
+            continue;
+        n += snprintf(measured + n, sizeof(measured) - (size_t)n, "%s%s %s", before,
+                      human_count(total->by_outcome[i], count), outcome_name(i));
+        before = ", ";
+    }
+    add(j, CHECK_HARD, "wrong_data", total->wrong == 0, "no wrong data", measured);
 }
 
 static void check_baseline(struct judge *j)
 {
     char measured[256], rate[HUMAN_SIZE];
     const struct gate *g = &j->run->baseline;
-    if (j->run->baseline_phase < 0)
+    if (j->run->baseline_phase < 0 || (j->run->aborted && j->run->phase_count < 2))
         return;
     human_count((uint64_t)g->goodput_per_s, rate);
     snprintf(measured, sizeof(measured), "%s operations/s", rate);
@@ -125,7 +128,7 @@ static void check_fault_hit(struct judge *j, const struct result_fault *f)
 {
     char text[320], measured[HUMAN_VICTIMS_SIZE];
     bool hit;
-    if (f->may_miss)
+    if (f->may_miss || j->run->aborted)
         return;
     if (f->victims.counted) {
         hit = has_victims(&f->victims);
@@ -147,12 +150,32 @@ static void check_generator(struct judge *j)
         return;
     const struct recorder_counts *c = &j->run->phases[phase].counts;
     double share = c->offered > 0 ? (double)c->dropped / (double)c->offered : 0;
+    bool ok = share <= j->config->baseline_dropped_share_max;
     snprintf(text, sizeof(text), "the load generator kept up (at most %.1f %% dropped)",
              100 * j->config->baseline_dropped_share_max);
-    snprintf(measured, sizeof(measured), "%s of %s dropped in the baseline",
-             human_count(c->dropped, dropped), human_count(c->offered, offered));
-    add(j, CHECK_VALIDITY, "generator_kept_up", share <= j->config->baseline_dropped_share_max,
-        text, measured);
+    snprintf(measured, sizeof(measured), "%s%s of %s dropped in the baseline",
+             ok ? "" : "saturated: ", human_count(c->dropped, dropped),
+             human_count(c->offered, offered));
+    add(j, CHECK_VALIDITY, "generator_kept_up", ok, text, measured);
+}
+
+/* Whoever is never on time is saturated; whoever is late after a burst is not. */
+static void check_on_time(struct judge *j)
+{
+    char text[128], measured[160], limit[HUMAN_SIZE], p10[HUMAN_SIZE], p50[HUMAN_SIZE];
+    int phase = j->run->baseline_phase;
+    if (phase < 0 || (size_t)phase >= j->run->phase_count)
+        return;
+    const struct result_phase *p = &j->run->phases[phase];
+    if (p->lateness.count == 0)
+        return;
+    snprintf(text, sizeof(text),
+             "the load generator was not saturated (one start in ten at most %s late)",
+             human_ns(j->config->baseline_lateness_max_ns, true, limit));
+    snprintf(measured, sizeof(measured), "one in ten %s, half of them %s late in the baseline",
+             human_ns(p->lateness_p10_ns, true, p10), human_ns(p->lateness.p50_ns, true, p50));
+    add(j, CHECK_VALIDITY, "generator_on_time",
+        p->lateness_p10_ns <= j->config->baseline_lateness_max_ns, text, measured);
 }
 
 static void check_operations(struct judge *j)
@@ -186,7 +209,7 @@ static void check_recovered(struct judge *j, const struct result_fault *f)
 {
     char text[320], measured[160], success[HUMAN_SIZE], steady[HUMAN_SIZE];
     const struct recovery_times *t = &f->times;
-    if (j->config->may_have_no_recovery || f->may_not_recover || t->superseded ||
+    if (j->config->may_have_no_recovery || j->run->aborted || f->may_not_recover || t->superseded ||
         t->fault_end_ns == NS_NEVER || f->node >= j->run->node_count)
         return;
     snprintf(text, sizeof(text), "%s recovered from %s", node_name(j, f->node), f->text);
@@ -265,7 +288,7 @@ static void check_breaker(struct judge *j, const struct result_fault *f)
     char text[320], measured[64], after[HUMAN_SIZE];
     const struct recovery_times *t = &f->times;
     bool opened = t->breaker_open_ns != NS_NEVER;
-    if (f->breaker == BREAKER_MAY_OPEN)
+    if (f->breaker == BREAKER_MAY_OPEN || j->run->aborted)
         return;
     bool must = f->breaker == BREAKER_MUST_OPEN;
     snprintf(text, sizeof(text), "the breaker of %s %s under %s", node_name(j, f->node),
@@ -307,7 +330,7 @@ static void check_breakers_closed(struct judge *j)
                  breaker_view_name(view));
         bad++;
     }
-    if (judged > 0 && !j->config->may_have_no_recovery)
+    if (judged > 0 && !j->config->may_have_no_recovery && !j->run->aborted)
         add(j, CHECK_EXPECTED, "breaker_closed", bad == 0, "breakers of recovered nodes are closed",
             measured);
 }
@@ -321,6 +344,7 @@ static void add_general(struct judge *j)
     for (size_t i = 0; i < j->run->fault_count; i++)
         check_fault_hit(j, &j->run->faults[i]);
     check_generator(j);
+    check_on_time(j);
     check_operations(j);
     check_overdue(j);
     for (size_t i = 0; i < j->run->fault_count; i++)

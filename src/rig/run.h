@@ -19,14 +19,15 @@
  * busy machine. */
 #define RUN_OVERDUE_SLACK_NS (250 * NS_PER_MS)
 
+#define RUN_BEHIND_NS (500 * NS_PER_MS)
+
 struct run_config {
     struct topology *topology;
     const struct plan *plan;
     const struct driver *driver;
     struct driver_config client; /* servers, names and transitions are filled in by the run */
-    const struct workload *workload;
+    const struct load_spec *load;
     unsigned workers;
-    double rate_per_s; /* 0 = closed loop */
     ns_t timeout_ns;
     ns_t interval_ns; /* of the live figures */
     uint64_t seed;
@@ -36,6 +37,11 @@ struct run_config {
     void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns);
     /* Called on the caller's thread. May be NULL. */
     void (*on_fault)(void *arg, const struct plan_fault *fault, bool on, ns_t now);
+    /* The load is behind its schedule by RUN_BEHIND_NS; once per phase. May be NULL. */
+    void (*on_behind)(void *arg, size_t phase, ns_t behind);
+    /* An operation has been in flight for longer than its deadline and RUN_OVERDUE_SLACK_NS; once
+     * per phase. May be NULL. */
+    void (*on_stall)(void *arg, size_t phase, ns_t age);
     void *arg;
 };
 

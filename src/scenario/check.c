@@ -23,23 +23,36 @@ const struct check_metric_info check_metrics[CHECK_METRIC_COUNT] = {
 };
 
 const struct check_kind_info check_kinds[] = {
-    {"timeout", {"connect_timeout", "io_timeout", "pool_timeout"}},
+    {"timeout", {"connect_timeout", "io_timeout", "pool_timeout", "write_timeout"}},
     {"breaker_open", {"breaker_open", "breaker_busy"}}, /* refused by it, also while it probes */
-    {"connection", {"refused", "reset", "closed"}},
+    {"connection", {"refused", "reset", "closed", "closed_idle"}},
+    {"invalid", {"invalid"}},
+    {"resolve", {"resolve"}},
     {"refused", {"refused"}},
     {"connect_timeout", {"connect_timeout"}},
+    {"tls", {"tls"}},
+    {"auth", {"auth"}},
     {"reset", {"reset"}},
     {"closed", {"closed"}},
+    {"closed_idle", {"closed_idle"}},
+    {"write_timeout", {"write_timeout"}},
     {"io_timeout", {"io_timeout"}},
     {"pool_timeout", {"pool_timeout"}},
     {"breaker_busy", {"breaker_busy"}},
     {"protocol", {"protocol"}},
     {"server_error", {"server_error"}},
+    {"too_large", {"too_large"}},
     {"client_error", {"client_error"}},
+    {"local", {"local"}},
     {"other", {"other"}},
     {"wrong_value", {"wrong_value"}},
     {"corrupt", {"corrupt"}},
+    {"truncated", {"truncated"}},
     {"stale", {"stale"}},
+    {"resurrected", {"resurrected"}},
+    {"future", {"future"}},
+    {"wrong_count", {"wrong_count"}},
+    {"accepted", {"accepted"}},
     {NULL, {NULL}},
 };
 

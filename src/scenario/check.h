@@ -37,52 +37,53 @@ enum check_unit {
 };
 
 /* X(identifier, name, unit, what it may be asked of, help) */
-#define CHECK_METRICS(X)                                                                           \
-    X(ERROR_RATE, "error_rate", RATIO, PHASE | NODES, "failed ÷ (succeeded + failed)")             \
-    X(ERRORS, "errors", KINDS, PHASE | NODES, "the kinds of failures, for `errors only [...]`")    \
-    X(FAILED, "failed", COUNT, PHASE | NODES, "failed operations, wrong data included")            \
-    X(GOODPUT, "goodput", RATIO, PHASE | NODES,                                                    \
-      "successes, as a share of the baseline's; without a phase: over the phases with faults")     \
-    X(GOODPUT_PER_S, "goodput_per_s", RATE, PHASE | NODES, "successes per second")                 \
-    X(SUCCEEDED, "succeeded", COUNT, PHASE | NODES, "operations that a server answered")           \
-    X(ATTEMPTED, "attempted", COUNT, PHASE | NODES, "operations that ended, whichever way")        \
-    X(OFFERED, "offered", COUNT, PHASE, "operations that the arrival process scheduled")           \
-    X(DROPPED, "dropped", COUNT, PHASE, "of those, the ones that no worker could start in time")   \
-    X(LATE, "late", COUNT, PHASE, "of those, the ones that started more than 100 ms late")         \
-    X(DROP_RATE, "drop_rate", RATIO, PHASE, "dropped ÷ offered")                                   \
-    X(HIT_RATE, "hit_rate", RATIO, PHASE | NODES, "hits ÷ (hits + misses)")                        \
-    X(WRONG_VALUES, "wrong_values", COUNT, PHASE | NODES,                                          \
-      "values of another key, and values that nobody wrote")                                       \
-    X(STALE_READS, "stale_reads", COUNT, PHASE | NODES, "values older than an acknowledged write") \
-    X(P, "p", DURATION, PHASE | NODES | ARGUMENT,                                                  \
-      "percentile of the service time of successes: p(50), p(90), p(95), p(99), p(99.9)")          \
-    X(MIN, "min", DURATION, PHASE | NODES, "shortest service time of a success")                   \
-    X(AVG, "avg", DURATION, PHASE | NODES, "mean service time of the successes")                   \
-    X(MED, "med", DURATION, PHASE | NODES, "p(50)")                                                \
-    X(MAX, "max", DURATION, PHASE | NODES, "longest service time of a success")                    \
-    X(RESPONSE_P, "response_p", DURATION, PHASE | ARGUMENT,                                        \
-      "percentile of the response time, which counts from the intended start")                     \
-    X(MAX_OPERATION, "max_operation", DURATION, PHASE,                                             \
-      "the longest operation, failed and unfinished ones included")                                \
-    X(OVERDUE, "overdue", COUNT, 0, "operations that took longer than the deadline plus slack")    \
-    X(LEAKED_CONNECTIONS, "leaked_connections", COUNT, 0,                                          \
-      "sockets to the nodes that the kernel still has after the client was closed")                \
-    X(FIRST_ERROR_WITHIN, "first_error_within", DURATION, NODES,                                   \
-      "from a fault's start to the first error")                                                   \
-    X(FIRST_SUCCESS_WITHIN, "first_success_within", DURATION, NODES,                               \
-      "from a fault's end to the first success")                                                   \
-    X(RECOVERED_WITHIN, "recovered_within", DURATION, NODES,                                       \
-      "from a fault's end to the steady state")                                                    \
-    X(POOL_MAX, "pool_max", COUNT, NODES, "most connections at once to a node")                    \
-    X(OPENED_WITHIN, "opened_within", DURATION, BREAKER,                                           \
-      "from a fault's start to the opening of the breaker")                                        \
-    X(CLOSED_WITHIN, "closed_within", DURATION, BREAKER,                                           \
-      "from a fault's end to the breaker's closing for good")                                      \
-    X(OPEN_TIME, "open_time", DURATION, BREAKER, "time that the breaker was open")                 \
-    X(HALF_OPEN_TIME, "half_open_time", DURATION, BREAKER, "time that it was half-open")           \
-    X(OPENED, "opened", COUNT, BREAKER, "how often it opened")                                     \
-    X(PROBES, "probes", COUNT, BREAKER, "how often it was half-open to probe the node")            \
-    X(PROBES_FAILED, "probes_failed", COUNT, BREAKER, "of those, the ones that opened it again")   \
+#define CHECK_METRICS(X)                                                                         \
+    X(ERROR_RATE, "error_rate", RATIO, PHASE | NODES, "failed ÷ (succeeded + failed)")           \
+    X(ERRORS, "errors", KINDS, PHASE | NODES, "the kinds of failures, for `errors only [...]`")  \
+    X(FAILED, "failed", COUNT, PHASE | NODES, "failed operations, wrong data included")          \
+    X(GOODPUT, "goodput", RATIO, PHASE | NODES,                                                  \
+      "successes, as a share of the baseline's; without a phase: over the phases with faults")   \
+    X(GOODPUT_PER_S, "goodput_per_s", RATE, PHASE | NODES, "successes per second")               \
+    X(SUCCEEDED, "succeeded", COUNT, PHASE | NODES, "operations that a server answered")         \
+    X(ATTEMPTED, "attempted", COUNT, PHASE | NODES, "operations that ended, whichever way")      \
+    X(OFFERED, "offered", COUNT, PHASE, "operations that the arrival process scheduled")         \
+    X(DROPPED, "dropped", COUNT, PHASE, "of those, the ones that no worker could start in time") \
+    X(LATENESS_P, "lateness_p", DURATION, PHASE | ARGUMENT,                                      \
+      "percentile of how much later than intended operations were started")                      \
+    X(DROP_RATE, "drop_rate", RATIO, PHASE, "dropped ÷ offered")                                 \
+    X(HIT_RATE, "hit_rate", RATIO, PHASE | NODES, "hits ÷ (hits + misses)")                      \
+    X(WRONG_VALUES, "wrong_values", COUNT, PHASE | NODES, "wrong data other than stale reads")   \
+    X(STALE_READS, "stale_reads", COUNT, PHASE | NODES,                                          \
+      "values that an acknowledged write or delete had replaced")                                \
+    X(P, "p", DURATION, PHASE | NODES | ARGUMENT,                                                \
+      "percentile of the service time of successes: p(50), p(90), p(95), p(99), p(99.9)")        \
+    X(MIN, "min", DURATION, PHASE | NODES, "shortest service time of a success")                 \
+    X(AVG, "avg", DURATION, PHASE | NODES, "mean service time of the successes")                 \
+    X(MED, "med", DURATION, PHASE | NODES, "p(50)")                                              \
+    X(MAX, "max", DURATION, PHASE | NODES, "longest service time of a success")                  \
+    X(RESPONSE_P, "response_p", DURATION, PHASE | ARGUMENT,                                      \
+      "percentile of the response time, which counts from the intended start")                   \
+    X(MAX_OPERATION, "max_operation", DURATION, PHASE,                                           \
+      "the longest operation, failed and unfinished ones included")                              \
+    X(OVERDUE, "overdue", COUNT, 0, "operations that took longer than the deadline plus slack")  \
+    X(LEAKED_CONNECTIONS, "leaked_connections", COUNT, 0,                                        \
+      "sockets to the nodes that the kernel still has after the client was closed")              \
+    X(FIRST_ERROR_WITHIN, "first_error_within", DURATION, NODES,                                 \
+      "from a fault's start to the first error")                                                 \
+    X(FIRST_SUCCESS_WITHIN, "first_success_within", DURATION, NODES,                             \
+      "from a fault's end to the first success")                                                 \
+    X(RECOVERED_WITHIN, "recovered_within", DURATION, NODES,                                     \
+      "from a fault's end to the steady state")                                                  \
+    X(POOL_MAX, "pool_max", COUNT, NODES, "most connections at once to a node")                  \
+    X(OPENED_WITHIN, "opened_within", DURATION, BREAKER,                                         \
+      "from a fault's start to the opening of the breaker")                                      \
+    X(CLOSED_WITHIN, "closed_within", DURATION, BREAKER,                                         \
+      "from a fault's end to the breaker's closing for good")                                    \
+    X(OPEN_TIME, "open_time", DURATION, BREAKER, "time that the breaker was open")               \
+    X(HALF_OPEN_TIME, "half_open_time", DURATION, BREAKER, "time that it was half-open")         \
+    X(OPENED, "opened", COUNT, BREAKER, "how often it opened")                                   \
+    X(PROBES, "probes", COUNT, BREAKER, "how often it was half-open to probe the node")          \
+    X(PROBES_FAILED, "probes_failed", COUNT, BREAKER, "of those, the ones that opened it again") \
     X(REJECTED, "rejected", COUNT, BREAKER | PHASE, "calls that it refused")
 
 enum check_metric {

@@ -9,17 +9,6 @@ struct reader {
     struct err *err;
 };
 
-static yaml_node_t *value_of(struct yaml_doc *doc, yaml_node_t *mapping, const char *name)
-{
-    for (yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
-         pair < mapping->data.mapping.pairs.top; pair++) {
-        const char *word = yaml_scalar(yaml_doc_node(doc, pair->key));
-        if (word != NULL && strcmp(word, name) == 0)
-            return yaml_doc_node(doc, pair->value);
-    }
-    return NULL;
-}
-
 static int read_text(struct reader *r, yaml_node_t *node, struct check_rule *out)
 {
     struct err reason = {""};
@@ -52,11 +41,11 @@ static int read_mapping(struct reader *r, yaml_node_t *node, struct check_rule *
         const char *word = yaml_scalar(key);
         if (word == NULL || (strcmp(word, keys[0]) != 0 && strcmp(word, keys[1]) != 0))
             return yaml_fail_unknown(r->doc, key, r->err, "key", keys);
-        if (value_of(r->doc, node, word) != yaml_doc_node(r->doc, pair->value))
+        if (yaml_doc_find(r->doc, node, word) != yaml_doc_node(r->doc, pair->value))
             return yaml_fail(r->doc, key, r->err, "key \"%s\" is given twice", word);
     }
-    yaml_node_t *check = value_of(r->doc, node, "check");
-    yaml_node_t *abort = value_of(r->doc, node, "abort");
+    yaml_node_t *check = yaml_doc_find(r->doc, node, "check");
+    yaml_node_t *abort = yaml_doc_find(r->doc, node, "abort");
     if (check == NULL)
         return yaml_fail(r->doc, node, r->err, "a check needs its text: {check: \"...\"}");
     if (read_text(r, check, out) != 0)
@@ -64,25 +53,25 @@ static int read_mapping(struct reader *r, yaml_node_t *node, struct check_rule *
     return abort == NULL ? 0 : read_bool(r, abort, &out->abort);
 }
 
-int checks_file_read(struct yaml_doc *doc, yaml_node_t *root, const char *const *phases,
+static int read_check(struct reader *r, yaml_node_t *node, struct check_rule *out)
+{
+    return node->type == YAML_MAPPING_NODE ? read_mapping(r, node, out) : read_text(r, node, out);
+}
+
+int checks_file_read(struct yaml_doc *doc, yaml_node_t *node, const char *const *phases,
                      struct check_rule *out, size_t *count, struct err *err)
 {
     struct reader r = {doc, phases, err};
-    yaml_node_t *list = value_of(doc, root, "checks");
-    *count = 0;
-    if (list == NULL)
-        return 0;
-    if (list->type != YAML_SEQUENCE_NODE)
-        return yaml_fail(doc, list, err, "checks must be a list");
     int rc = 0;
-    for (yaml_node_item_t *item = list->data.sequence.items.start;
-         item < list->data.sequence.items.top; item++) {
-        yaml_node_t *node = yaml_doc_node(doc, *item);
+    *count = 0;
+    if (node->type != YAML_SEQUENCE_NODE)
+        return yaml_fail(doc, node, err, "checks must be a list");
+    for (yaml_node_item_t *item = node->data.sequence.items.start;
+         item < node->data.sequence.items.top; item++) {
+        yaml_node_t *check = yaml_doc_node(doc, *item);
         if (*count == CHECK_RULES_MAX)
-            return yaml_fail(doc, node, err, "more than %d checks", CHECK_RULES_MAX);
-        struct check_rule *rule = &out[(*count)++];
-        if ((node->type == YAML_MAPPING_NODE ? read_mapping(&r, node, rule)
-                                             : read_text(&r, node, rule)) != 0)
+            return yaml_fail(doc, check, err, "more than %d checks", CHECK_RULES_MAX);
+        if (read_check(&r, check, &out[(*count)++]) != 0)
             rc = -1;
     }
     return rc;

@@ -7,9 +7,9 @@
 #include "scenario/check.h"
 #include "scenario/document.h"
 
-/* Reads the list under "checks" of the mapping `root`, if there is one, into `out`, which has room
- * for CHECK_RULES_MAX. `phases` (NULL-terminated) are those of the scenario. Returns 0 or -1. */
-int checks_file_read(struct yaml_doc *doc, yaml_node_t *root, const char *const *phases,
+/* Reads the list `node` into `out`, which has room for CHECK_RULES_MAX. `phases` (NULL-terminated)
+ * are those of the scenario. Returns 0, or -1 after all that is wrong was told. */
+int checks_file_read(struct yaml_doc *doc, yaml_node_t *node, const char *const *phases,
                      struct check_rule *out, size_t *count, struct err *err);
 
 #endif

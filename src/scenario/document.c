@@ -22,15 +22,14 @@ static int fail_at(const struct yaml_doc *doc, size_t line, size_t column, struc
         const char *newline = memchr(start, '\n', (size_t)(end - start));
         start = newline != NULL ? newline + 1 : end;
     }
-    size_t width = 0;
+    /* Of a long line, the part around the place. */
+    size_t skipped = column >= QUOTE_MAX ? column - QUOTE_MAX / 2 : 0, width = 0;
+    start = skipped < (size_t)(end - start) ? start + skipped : end;
     while (start + width < end && start[width] != '\n' && width < QUOTE_MAX)
         width++;
     struct err problem;
-    if (column >= QUOTE_MAX)
-        err_set(&problem, "%s:%zu:%zu: %s", doc->source, line + 1, column + 1, text);
-    else
-        err_set(&problem, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
-                (int)width, start, (int)column, "");
+    err_set(&problem, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
+            (int)width, start, (int)(column - skipped), "");
     if (doc->problems->count < YAML_PROBLEMS_MAX)
         doc->problems->errors[doc->problems->count++] = problem;
     return err_set(err, "%s", problem.text);

@@ -132,11 +132,12 @@ static void add_event(struct plan *plan, struct plan_event event)
     plan->events[plan->event_count++] = event;
 }
 
-/* How many values a ramp goes through in `length`. */
+/* How many values a ramp goes through in `length`; a moment is too short for more than the first.
+ */
 static size_t ramp_values(const struct scenario_step *step, ns_t length)
 {
     ns_t most = length / RAMP_NS_MIN;
-    return step->ramp_steps == 0 ? 1 : (size_t)ns_min(step->ramp_steps, most < 2 ? 2 : most);
+    return step->ramp_steps == 0 || most < 2 ? 1 : (size_t)ns_min(step->ramp_steps, most);
 }
 
 /* The fault on from `on` to `off`, with the values of its ramps between, each for the same time. */

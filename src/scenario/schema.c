@@ -78,7 +78,7 @@ static void write_load(struct jsonw *j)
     for (size_t i = 0; i < LOAD_KEY_COUNT; i++) {
         char help[64];
         snprintf(help, sizeof help, "As the flag -%s, which wins when it is given.",
-                 scenario_load_keys[i]);
+                 scenario_load_flags[i]);
         jsonw_key_object(j, scenario_load_keys[i]);
         jsonw_key_string(j, "description", help);
         jsonw_key_array(j, "type");
@@ -141,20 +141,25 @@ static void write_checks(struct jsonw *j)
     jsonw_object_end(j);
 }
 
-static void write_target(struct jsonw *j)
+/* "^(all|one|node [0-9]+|nodes( [0-9]+)+)$" of all words there are. */
+static void target_pattern(char *text, size_t size)
 {
-    char pattern[256] = "^(";
-    for (size_t i = 0; target_words[i] != NULL; i++) {
-        strcat(pattern, target_words[i]);
-        strcat(pattern, "|");
-    }
+    size_t used = (size_t)snprintf(text, size, "^(");
+    for (size_t i = 0; target_words[i] != NULL; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s|", target_words[i]);
     for (size_t i = 0; target_words_with_numbers[i] != NULL; i++) {
         bool list = strcmp(target_words_with_numbers[i], "nodes") == 0;
-        strcat(pattern, i > 0 ? "|" : "");
-        strcat(pattern, target_words_with_numbers[i]);
-        strcat(pattern, list ? "( [0-9]+)+" : " [0-9]+");
+        used += (size_t)snprintf(text + used, size - used, "%s%s%s", i > 0 ? "|" : "",
+                                 target_words_with_numbers[i], list ? "( [0-9]+)+" : " [0-9]+");
     }
-    strcat(pattern, ")$");
+    used += (size_t)snprintf(text + used, size - used, ")$");
+    assert(used < size);
+}
+
+static void write_target(struct jsonw *j)
+{
+    char pattern[256];
+    target_pattern(pattern, sizeof pattern);
     jsonw_key_string(j, "type", "string");
     jsonw_key_string(j, "pattern", pattern);
     jsonw_key_array(j, "examples");

@@ -86,7 +86,7 @@ class Verdicts(Run):
 
     def test_wrong_data_fails_the_run_and_is_shown(self):
         liar = FakeMemcached(lambda value: value[:-1] + bytes([value[-1] ^ 1])
-                             if value.startswith(b"mc1 ") else value)
+                             if value.startswith(b"MCV2") else value)
         self.addCleanup(liar.close)
         process = self.run_memchaos(*LIGHT, "-scenario", "healthy", "-duration", "3s", "-servers",
                                     liar.address)

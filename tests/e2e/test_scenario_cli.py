@@ -2,6 +2,7 @@
 """What can be asked about scenarios without starting anything, and what a run makes of them."""
 import json
 import os
+import re
 
 from harness import Case, main
 
@@ -37,7 +38,8 @@ class Check(Scenario):
                         "load: {workload: mixd, rate: fast}\nsteps: [{target: all, proxy: dwon}]\n")
         good = self.file("good", "phases: {baseline: 1s}\n")
         process = self.ok("check", bad, good, "./nowhere.yaml", code=104)
-        for line in (f"{bad}:3:20: baseline", f"{bad}:4:18: workload", f"{bad}:4:30: rate must be",
+        for line in (f"{bad}:3:20: baseline", f"{bad}:4:18: workload",
+                     f'{bad}:4:30: rate: "fast"',
                      f'{bad}:5:30: unknown proxy state "dwon"; did you mean "down"?',
                      "./nowhere.yaml: No such file"):
             self.assertIn(line, process.err)
@@ -68,8 +70,8 @@ class Show(Scenario):
             self.assertIn(line + "\n", out)
 
     def test_the_same_seed_shows_the_same_plan_and_a_run_carries_it_out(self):
-        path = self.file("drawn", "phases: {baseline: 3s, slow: 1s, down: 1s, recovery: 6s}\nsteps:\n"
-                         "- {target: one, toxic: latency, at: 100ms, jitter: 500ms,\n"
+        path = self.file("drawn", "phases: {baseline: 3s, slow: 1s, down: 1s, recovery: 6s}\n"
+                         "steps:\n- {target: one, toxic: latency, at: 100ms, jitter: 500ms,\n"
                          "   attributes: {latency: {from: 1, to: 9, steps: 3}}}\n"
                          "- {target: minority, phase: down, proxy: down}\n")
         plans = [self.plan(path, "-seed", str(seed)) for seed in range(12)]
@@ -115,6 +117,22 @@ class Show(Scenario):
         self.assertEqual(len(nodes), 1)
 
 
+class Tutorial(Scenario):
+    def test_the_scenario_that_the_page_builds_is_in_order_and_shows_what_the_page_shows(self):
+        page_path = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "scenarios.md")
+        with open(page_path, encoding="utf-8") as file:
+            page = file.read()
+        story = page[:page.index("## The same again")]
+        path = os.path.join(self.temp_dir(), "slow-upgrade.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("".join(re.findall(r"```yaml\n(.*?)```", story, re.DOTALL)))
+        self.assertIn("4 phases, 2 steps, 3 checks, 37s", self.ok("check", path).out)
+        shown = self.ok("show", path).out
+        timeline = re.search(r"\n\.\.\.\n(.*?)```", story, re.DOTALL)[1]
+        self.assertGreater(timeline.count("\n"), 8)
+        self.assertIn(timeline, shown)
+
+
 class Load(Scenario):
     def test_the_scenario_sets_the_load_and_a_flag_wins(self):
         path = self.file("loaded", "phases: {baseline: 1s}\nload: {rate: 300, concurrency: 3}\n")
@@ -125,7 +143,7 @@ class Load(Scenario):
         run = result["runs"][0]
         self.assertEqual(run["load"]["rate"], "300")
         self.assertEqual(run["load"]["concurrency"], "5")
-        self.assertEqual(result["options"]["rate"], "10000")
+        self.assertEqual(result["options"]["rate"], "10k")
         self.assertLess(run["counts"]["attempted"], 700)
 
 

@@ -48,6 +48,8 @@ static void fill_phases(struct run_result *run)
             .service = latency(i == 1 ? 66000 : 100000, 210 * US),
             .response = latency(i == 1 ? 66000 : 100000, 230 * US),
             .service_failed = i == 1 ? latency(34000, 2 * US) : (struct latency){0},
+            .lateness = latency(100000, 30 * US),
+            .lateness_p10_ns = 20 * US,
         };
     }
 }
@@ -159,6 +161,9 @@ struct run_result *example_run(void)
     run->longest_op_ns = 252 * MS;
     run->overdue_ns = 500 * MS;
     run->sampler_lag_max_ns = 3 * MS;
+    run->timeout_ns = 250 * MS;
+    run->open_loop = true;
+    run->leaked_connections = 0;
     return run;
 }
 

@@ -58,111 +58,124 @@ static void reads_every_key(void **state)
     assert_true(s.steps[1].for_ns == NS_NEVER && s.steps[1].toxicity == 1);
 }
 
-/* Each bad file with the place and the words its message must hold. */
+/* A bad file, the place that its message must name, and words that it must hold. */
+struct mistake {
+    const char *text, *place, *words;
+};
+
+static const struct mistake file_mistakes[] = {
+    {"", "f.yaml", "empty"},
+    {"name: [x", "f.yaml:", ""},
+    {"- a\n", "f.yaml:1:1", "mapping"},
+    {"nmae: x\n", "f.yaml:1:1", "did you mean \"name\""},
+    {"name: x\nname: y\n", "f.yaml:2:1", "twice"},
+    {"name: X Y\n", "f.yaml:1:7", "may hold"},
+    {HEAD, "f.yaml", "\"phases\" is missing"},
+    {HEAD PHASES STEP "checks: 5\n", "f.yaml:7:9", "must be a list"},
+    {HEAD PHASES STEP "checks:\n- fault.eror_rate < 1\n", "f.yaml:8:9", "\"error_rate\""},
+    {HEAD PHASES STEP "checks:\n- \"recovery.max < 5\"\n", "f.yaml:8:19", "write 5ms"},
+    {HEAD PHASES STEP "checks:\n- >-\n  max <\n  5\n", "f.yaml:8:3", "write 5ms"},
+    {HEAD PHASES STEP "checks:\n- [max]\n", "f.yaml:8:3", "a check is a text"},
+    {HEAD PHASES STEP "checks:\n- {abort: true}\n", "f.yaml:8:3", "needs its text"},
+    {HEAD PHASES STEP "checks:\n- {chek: x}\n", "f.yaml:8:4", "did you mean \"check\""},
+    {HEAD PHASES STEP "checks:\n- {check: max < 0, abort: 1}\n", "f.yaml:8:27", "true or"},
+    {HEAD PHASES STEP "checks:\n- {check: max < 0, check: a}\n", "f.yaml:8:20", "twice"},
+    {HEAD "phases: {baseline: 5s}\nchecks: [fault.max < 0]\n", "f.yaml:4:10", "unknown phase"},
+    {"description: d\n" PHASES STEP, "f.yaml", "\"name\" is missing"},
+    {HEAD "phases: {baseline: 5}\n", "f.yaml:3:20", "unit"},
+    {HEAD "phases: {baseline: 0s}\n", "f.yaml:3:20", "too short"},
+    {HEAD "phases: {basline: 5s}\n", "f.yaml:3:10", "did you mean \"baseline\""},
+    {HEAD "phases: {fault: 5s, recovery: 5s}\n", "f.yaml:3:9", "baseline"},
+    {HEAD "phases: {baseline: 5s, fault: 5s}\n", "f.yaml:3:9", "together"},
+    {HEAD PHASES, "f.yaml", "no step"},
+    {HEAD "phases: {baseline: 5s}\n" STEP, "f.yaml", "no fault phase"},
+    {HEAD PHASES "steps: 1\n", "f.yaml:4:8", "list"},
+    {HEAD "phases: [baseline]\n", "f.yaml:3:9", "mapping of names"},
+    {HEAD "phases: {A: 5s}\n", "f.yaml:3:10", "may hold"},
+    {HEAD "phases: {baseline: 5s, baseline: 5s}\n", "f.yaml:3:24", "twice"},
+    {HEAD "phases: {slow: 5s, baseline: 5s, recovery: 5s}\n", "f.yaml:3:30", "the first"},
+    {HEAD "phases: {baseline: 5s, recovery: 5s, slow: 5s}\n", "f.yaml:3:9", "together"},
+    {HEAD "phases: {baseline: 5s, a: 5s, recovery: 5s, b: 5s}\n", "f.yaml:3:41", "the last"},
+    {HEAD "phases: {baseline: 5s, a: 5s, recvery: 5s}\n", "f.yaml:3:31", "\"recovery\""},
+    {HEAD "group: []\ngroup: x\n" PHASES STEP, "f.yaml:4:1", "twice"},
+    {HEAD "group: [a, b, a]\n" PHASES STEP, "f.yaml:3:15", "group \"a\" is given twice"},
+    {HEAD "group: {a: b}\n" PHASES STEP, "f.yaml:3:8", "must be text"},
+    {HEAD "group: [a, b, c, d, e, f, g, h, i]\n" PHASES STEP, "f.yaml:3:33", "more than 8"},
+    {HEAD "load: 5\n" PHASES STEP, "f.yaml:3:7", "mapping"},
+    {HEAD "load: {rat: 5}\n" PHASES STEP, "f.yaml:3:8", "did you mean \"rate\""},
+    {HEAD "load: {rate: 5, rate: 6}\n" PHASES STEP, "f.yaml:3:17", "twice"},
+    {HEAD "load: {rate: [5]}\n" PHASES STEP, "f.yaml:3:14", "must be text"},
+    {HEAD PHASES STEP "checks: {}\n", "f.yaml:7:9", "list"},
+    {HEAD PHASES STEP "---\n" HEAD, "f.yaml", "more than one document"},
+};
+
+static const struct mistake step_mistakes[] = {
+    {HEAD PHASES "steps:\n- {proxy: down}\n", "f.yaml:5:3", "target"},
+    {HEAD PHASES "steps:\n- {target: node 1}\n", "f.yaml:5:3", "one fault"},
+    {HEAD PHASES "steps:\n- {target: node 0, proxy: down}\n", "f.yaml:5:12", "counted from 1"},
+    {HEAD PHASES "steps:\n- {target: node 65, proxy: down}\n", "f.yaml:5:12", "counted"},
+    {HEAD PHASES "steps:\n- {target: node, proxy: down}\n", "f.yaml:5:12", "node N"},
+    {HEAD PHASES "steps:\n- {target: node 1x, proxy: down}\n", "f.yaml:5:12", "node N"},
+    {HEAD PHASES "steps:\n- {target: all, proxy: dwon}\n", "f.yaml:5:24", "\"down\""},
+    {ONE_STEP("toxic: noop, stream: up"), "f.yaml:5:38", "upstream"},
+    {ONE_STEP("toxic: noop, toxicity: 2"), "f.yaml:5:40", "0 and 1"},
+    {ONE_STEP("toxic: noop, toxicity: x"), "f.yaml:5:40", "number"},
+    {ONE_STEP("toxic: latncy"), "f.yaml:5:24", "did you mean \"latency\""},
+    {ONE_STEP("toxic: {a: 1}"), "f.yaml:5:24", "must be a word"},
+    {ONE_STEP("toxic: noop, attributes: {a: 1}"), "f.yaml:5:42", "has no attributes"},
+    {ONE_STEP("toxic: latency, attributes: 5"), "f.yaml:5:45", "mapping"},
+    {ONE_STEP("toxic: latency, attributes: {l: 1}"), "f.yaml:5:46", "latency, jitter"},
+    {ONE_STEP("attributes: {latncy: 1}, toxic: latency"), "f.yaml:5:30", "did you mean"},
+    {ONE_STEP("toxic: latency, attributes: {latency: 1h}"), "f.yaml:5:55", "number"},
+    {ONE_STEP("toxic: latency, attributes: {latency: 1.5}"), "f.yaml:5:55", "an integer"},
+    {ONE_STEP("toxic: latency, attributes: {jitter: 1, jitter: 2}"), "f.yaml:5:57", "twice"},
+    {ONE_STEP("toxic: bandwidth, attributes: {rate: -1}"), "f.yaml:5:54", "at least 0"},
+    {ONE_STEP("toxic: packet_loss, attributes: {loss_rate: 5}"), "f.yaml:5:61", "from 0 to 1"},
+    {ONE_STEP("toxic: noop, proxy: down"), "f.yaml:5:3", "one fault"},
+    {ONE_STEP("proxy: down, stream: both"), "f.yaml:5:38", "does not belong to"},
+    {ONE_STEP("proxy: down, toxicity: 1"), "f.yaml:5:40", "belongs to a toxic"},
+    {ONE_STEP("proxy: down, attributes: {}"), "f.yaml:5:42", "has no attributes"},
+    {HEAD PHASES "steps:\n- {target: all, proxy: down, every: 1s}\n", "f.yaml:5:37", "\"for\""},
+    {HEAD PHASES "steps:\n- {target: all, proxy: down, at: 2s}\n", "f.yaml:5:34",
+     "after its phase"},
+    {ONE_STEP("proxy: down, phase: falt"), "f.yaml:5:37", "did you mean \"fault\""},
+    {ONE_STEP("proxy: down, phase: baseline"), "f.yaml:5:37", "unknown fault phase"},
+    {ONE_STEP("proxy: down, phase: {}"), "f.yaml:5:37", "must be a word"},
+    {ONE_STEP("proxy: down, for: 1s, jitter: x"), "f.yaml:5:47", "jitter"},
+    {ONE_STEP("proxy: down, for: 1s, stagger: -1s"), "f.yaml:5:48", "too short"},
+    {ONE_STEP("proxy: down, for: 1s, every: 1ms"), "f.yaml:5:46", "too short"},
+    {ONE_STEP("proxy: down, for: 1s, every: 2s, jitter: 1001ms"), "f.yaml:5:58", "longer than"},
+    {ONE_STEP("proxy: down, every: 1s, jitter: 1s"), "f.yaml:5:37", "\"for\""},
+    {ONE_STEP("toxic: latency, attributes: {latency: {to: 5}}"), "f.yaml:5:55", "\"from\""},
+    {ONE_STEP("toxic: latency, attributes: {latency: {form: 5}}"), "f.yaml:5:56", "\"from\""},
+    {ONE_STEP("toxic: latency, attributes: {latency: {from: 1, to: x}}"), "f.yaml:5:69",
+     "to must be a number"},
+    {ONE_STEP("toxic: bandwidth, attributes: {rate: {from: 1, to: -2}}"), "f.yaml:5:68",
+     "at least 0"},
+    {ONE_STEP("toxic: latency, attributes: {latency: {from: 1, to: 2, steps: 1}}"), "f.yaml:5:79",
+     "from 2 to 1000"},
+    {ONE_STEP("toxic: noop, toxicity: {from: 0, to: 2}"), "f.yaml:5:54", "0 and 1"},
+};
+
+static void expect_mistakes(const struct mistake *mistakes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct mistake *m = &mistakes[i];
+        struct scenario s;
+        struct err err;
+        int rc = parse(m->text, &s, &err);
+        if (rc == 0 || strncmp(err.text, m->place, strlen(m->place)) != 0 ||
+            strstr(err.text, m->words) == NULL)
+            fail_msg("case %zu: rc %d, \"%s\" should begin %s and hold %s", i, rc, err.text,
+                     m->place, m->words);
+    }
+}
+
 static void names_the_place_and_the_value_of_every_mistake(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *place, *words;
-    } cases[] = {
-        {"", "f.yaml", "empty"},
-        {"name: [x", "f.yaml:", ""},
-        {"- a\n", "f.yaml:1:1", "mapping"},
-        {"nmae: x\n", "f.yaml:1:1", "did you mean \"name\""},
-        {"name: x\nname: y\n", "f.yaml:2:1", "twice"},
-        {"name: X Y\n", "f.yaml:1:7", "may hold"},
-        {HEAD, "f.yaml", "\"phases\" is missing"},
-        {HEAD PHASES STEP "checks: 5\n", "f.yaml:7:9", "must be a list"},
-        {HEAD PHASES STEP "checks:\n- fault.eror_rate < 1\n", "f.yaml:8:9", "\"error_rate\""},
-        {HEAD PHASES STEP "checks:\n- \"recovery.max < 5\"\n", "f.yaml:8:19", "write 5ms"},
-        {HEAD PHASES STEP "checks:\n- >-\n  max <\n  5\n", "f.yaml:8:3", "write 5ms"},
-        {HEAD PHASES STEP "checks:\n- [max]\n", "f.yaml:8:3", "a check is a text"},
-        {HEAD PHASES STEP "checks:\n- {abort: true}\n", "f.yaml:8:3", "needs its text"},
-        {HEAD PHASES STEP "checks:\n- {chek: x}\n", "f.yaml:8:4", "did you mean \"check\""},
-        {HEAD PHASES STEP "checks:\n- {check: max < 0, abort: 1}\n", "f.yaml:8:27", "true or"},
-        {HEAD PHASES STEP "checks:\n- {check: max < 0, check: a}\n", "f.yaml:8:20", "twice"},
-        {HEAD "phases: {baseline: 5s}\nchecks: [fault.max < 0]\n", "f.yaml:4:10", "unknown phase"},
-        {"description: d\n" PHASES STEP, "f.yaml", "\"name\" is missing"},
-        {HEAD "phases: {baseline: 5}\n", "f.yaml:3:20", "unit"},
-        {HEAD "phases: {baseline: 0s}\n", "f.yaml:3:20", "too short"},
-        {HEAD "phases: {basline: 5s}\n", "f.yaml:3:10", "did you mean \"baseline\""},
-        {HEAD "phases: {fault: 5s, recovery: 5s}\n", "f.yaml:3:9", "baseline"},
-        {HEAD "phases: {baseline: 5s, fault: 5s}\n", "f.yaml:3:9", "together"},
-        {HEAD PHASES, "f.yaml", "no step"},
-        {HEAD "phases: {baseline: 5s}\n" STEP, "f.yaml", "no fault phase"},
-        {HEAD PHASES "steps: 1\n", "f.yaml:4:8", "list"},
-        {HEAD PHASES "steps:\n- {proxy: down}\n", "f.yaml:5:3", "target"},
-        {HEAD PHASES "steps:\n- {target: node 1}\n", "f.yaml:5:3", "one fault"},
-        {HEAD PHASES "steps:\n- {target: node 0, proxy: down}\n", "f.yaml:5:12", "counted from 1"},
-        {HEAD PHASES "steps:\n- {target: node 65, proxy: down}\n", "f.yaml:5:12", "counted"},
-        {HEAD PHASES "steps:\n- {target: node, proxy: down}\n", "f.yaml:5:12", "node N"},
-        {HEAD PHASES "steps:\n- {target: node 1x, proxy: down}\n", "f.yaml:5:12", "node N"},
-        {HEAD PHASES "steps:\n- {target: all, proxy: dwon}\n", "f.yaml:5:24", "\"down\""},
-        {ONE_STEP("toxic: noop, stream: up"), "f.yaml:5:38", "upstream"},
-        {ONE_STEP("toxic: noop, toxicity: 2"), "f.yaml:5:40", "0 and 1"},
-        {ONE_STEP("toxic: noop, toxicity: x"), "f.yaml:5:40", "number"},
-        {ONE_STEP("toxic: latncy"), "f.yaml:5:24", "did you mean \"latency\""},
-        {ONE_STEP("toxic: {a: 1}"), "f.yaml:5:24", "must be a word"},
-        {ONE_STEP("toxic: noop, attributes: {a: 1}"), "f.yaml:5:42", "has no attributes"},
-        {ONE_STEP("toxic: latency, attributes: 5"), "f.yaml:5:45", "mapping"},
-        {ONE_STEP("toxic: latency, attributes: {l: 1}"), "f.yaml:5:46", "latency, jitter"},
-        {ONE_STEP("attributes: {latncy: 1}, toxic: latency"), "f.yaml:5:30", "did you mean"},
-        {ONE_STEP("toxic: latency, attributes: {latency: 1h}"), "f.yaml:5:55", "number"},
-        {ONE_STEP("toxic: latency, attributes: {latency: 1.5}"), "f.yaml:5:55", "an integer"},
-        {ONE_STEP("toxic: latency, attributes: {jitter: 1, jitter: 2}"), "f.yaml:5:57", "twice"},
-        {ONE_STEP("toxic: bandwidth, attributes: {rate: -1}"), "f.yaml:5:54", "at least 0"},
-        {ONE_STEP("toxic: packet_loss, attributes: {loss_rate: 5}"), "f.yaml:5:61", "from 0 to 1"},
-        {ONE_STEP("toxic: noop, proxy: down"), "f.yaml:5:3", "one fault"},
-        {ONE_STEP("proxy: down, stream: both"), "f.yaml:5:38", "does not belong to"},
-        {ONE_STEP("proxy: down, toxicity: 1"), "f.yaml:5:40", "belongs to a toxic"},
-        {ONE_STEP("proxy: down, attributes: {}"), "f.yaml:5:42", "has no attributes"},
-        {HEAD PHASES "steps:\n- {target: all, proxy: down, every: 1s}\n", "f.yaml:5:37", "\"for\""},
-        {HEAD PHASES "steps:\n- {target: all, proxy: down, at: 2s}\n", "f.yaml:5:34",
-         "after its phase"},
-        {HEAD "phases: [baseline]\n", "f.yaml:3:9", "mapping of names"},
-        {HEAD "phases: {A: 5s}\n", "f.yaml:3:10", "may hold"},
-        {HEAD "phases: {baseline: 5s, baseline: 5s}\n", "f.yaml:3:24", "twice"},
-        {HEAD "phases: {slow: 5s, baseline: 5s, recovery: 5s}\n", "f.yaml:3:30", "the first"},
-        {HEAD "phases: {baseline: 5s, recovery: 5s, slow: 5s}\n", "f.yaml:3:9", "together"},
-        {HEAD "phases: {baseline: 5s, a: 5s, recovery: 5s, b: 5s}\n", "f.yaml:3:41", "the last"},
-        {HEAD "phases: {baseline: 5s, a: 5s, recvery: 5s}\n", "f.yaml:3:31", "\"recovery\""},
-        {ONE_STEP("proxy: down, phase: falt"), "f.yaml:5:37", "did you mean \"fault\""},
-        {ONE_STEP("proxy: down, phase: baseline"), "f.yaml:5:37", "unknown fault phase"},
-        {ONE_STEP("proxy: down, phase: {}"), "f.yaml:5:37", "must be a word"},
-        {ONE_STEP("proxy: down, for: 1s, jitter: x"), "f.yaml:5:47", "jitter"},
-        {ONE_STEP("proxy: down, for: 1s, stagger: -1s"), "f.yaml:5:48", "too short"},
-        {ONE_STEP("proxy: down, for: 1s, every: 1ms"), "f.yaml:5:46", "too short"},
-        {ONE_STEP("proxy: down, for: 1s, every: 2s, jitter: 1001ms"), "f.yaml:5:58", "longer than"},
-        {ONE_STEP("proxy: down, every: 1s, jitter: 1s"), "f.yaml:5:37", "\"for\""},
-        {ONE_STEP("toxic: latency, attributes: {latency: {to: 5}}"), "f.yaml:5:55", "\"from\""},
-        {ONE_STEP("toxic: latency, attributes: {latency: {form: 5}}"), "f.yaml:5:56", "\"from\""},
-        {ONE_STEP("toxic: latency, attributes: {latency: {from: 1, to: x}}"), "f.yaml:5:69",
-         "to must be a number"},
-        {ONE_STEP("toxic: bandwidth, attributes: {rate: {from: 1, to: -2}}"), "f.yaml:5:68",
-         "at least 0"},
-        {ONE_STEP("toxic: latency, attributes: {latency: {from: 1, to: 2, steps: 1}}"),
-         "f.yaml:5:79", "from 2 to 1000"},
-        {ONE_STEP("toxic: noop, toxicity: {from: 0, to: 2}"), "f.yaml:5:54", "0 and 1"},
-        {HEAD "group: []\ngroup: x\n" PHASES STEP, "f.yaml:4:1", "twice"},
-        {HEAD "group: [a, b, a]\n" PHASES STEP, "f.yaml:3:15", "group \"a\" is given twice"},
-        {HEAD "group: {a: b}\n" PHASES STEP, "f.yaml:3:8", "must be text"},
-        {HEAD "group: [a, b, c, d, e, f, g, h, i]\n" PHASES STEP, "f.yaml:3:33", "more than 8"},
-        {HEAD "load: 5\n" PHASES STEP, "f.yaml:3:7", "mapping"},
-        {HEAD "load: {rat: 5}\n" PHASES STEP, "f.yaml:3:8", "did you mean \"rate\""},
-        {HEAD "load: {rate: 5, rate: 6}\n" PHASES STEP, "f.yaml:3:17", "twice"},
-        {HEAD "load: {rate: [5]}\n" PHASES STEP, "f.yaml:3:14", "must be text"},
-        {HEAD PHASES STEP "checks: {}\n", "f.yaml:7:9", "list"},
-        {HEAD PHASES STEP "---\n" HEAD, "f.yaml", "more than one document"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct scenario s;
-        struct err err;
-        int rc = parse(cases[i].text, &s, &err);
-        if (rc == 0 || strncmp(err.text, cases[i].place, strlen(cases[i].place)) != 0 ||
-            strstr(err.text, cases[i].words) == NULL)
-            fail_msg("case %zu: rc %d, \"%s\" should begin %s and hold %s", i, rc, err.text,
-                     cases[i].place, cases[i].words);
-    }
+    expect_mistakes(file_mistakes, sizeof file_mistakes / sizeof file_mistakes[0]);
+    expect_mistakes(step_mistakes, sizeof step_mistakes / sizeof step_mistakes[0]);
 }
 
 static size_t problems_of(const char *text, const struct scenario_rules *rules,
@@ -212,16 +225,18 @@ static void more_mistakes_than_are_kept_are_counted_up_to_the_bound(void **state
 {
     (void)state;
     char text[2000] = HEAD PHASES STEP;
+    size_t used = strlen(text);
     for (int i = 0; i < 2 * YAML_PROBLEMS_MAX; i++)
-        strcat(text, "bad: 1\n");
+        used += (size_t)snprintf(text + used, sizeof text - used, "bad: 1\n");
     struct yaml_problems problems;
     assert_int_equal(problems_of(text, NULL, &problems), YAML_PROBLEMS_MAX);
 }
 
-static int no_rate_above_nine(void *arg, const char *key, const char *text, struct err *err)
+static int no_rate_above_nine(void *arg, enum scenario_load_key key, const char *text,
+                              struct err *err)
 {
     *(int *)arg += 1;
-    if (strcmp(key, "rate") == 0 && strlen(text) > 1)
+    if (key == LOAD_RATE && strlen(text) > 1)
         return err_set(err, "rate is too much");
     return 0;
 }
@@ -272,6 +287,9 @@ static void reads_phases_groups_load_and_what_moves(void **state)
     assert_int_equal(s.steps[1].values_to.given, 3);
 }
 
+#define BLANKS_50 "                                                  "
+#define LONG_LINE HEAD "phases: {baseline: 1s," BLANKS_50 BLANKS_50 "                  BAD: 1s}\n"
+
 static void a_message_shows_the_line_with_a_caret(void **state)
 {
     (void)state;
@@ -280,6 +298,9 @@ static void a_message_shows_the_line_with_a_caret(void **state)
     assert_int_equal(parse("name: x\n  bad: [\n", &s, &err), -1);
     assert_int_equal(parse(HEAD "phases: {basline: 5s}\n", &s, &err), -1);
     assert_non_null(strstr(err.text, "\n  phases: {basline: 5s}\n           ^"));
+    assert_int_equal(parse(LONG_LINE, &s, &err), -1);
+    assert_non_null(strstr(err.text, "f.yaml:3:141: "));
+    assert_non_null(strstr(err.text, "\n  " BLANKS_50 "BAD: 1s}\n  " BLANKS_50 "^"));
 }
 
 static void every_split_of_a_file_is_refused_or_read(void **state)

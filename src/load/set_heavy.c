@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* A cache that is mostly filled. */
+#include "load/workload.h"
+
+#define GET_PERCENT 20
+#define TTL_S 30
+
+static void step(struct session *s)
+{
+    struct key key;
+    if (rng_below(&s->rng, 100) < GET_PERCENT) {
+        session_read_key(s, &key);
+        session_get(s, &key);
+    } else {
+        session_write_key(s, &key);
+        session_set(s, &key, TTL_S);
+    }
+}
+
+const struct workload workload_set_heavy = {
+    .name = "set-heavy",
+    .help = "20 % get, 80 % set on 100 keys per worker",
+    .step = step,
+    .keys = "100 per worker",
+    .values = "60..100",
+};
