@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -77,9 +78,11 @@ static void child_exec(const char *program, const char *const argv[], char *cons
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    int null_fd = open("/dev/null", O_RDONLY);
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
         _exit(126);
+    /* Nothing of ours, whoever opened it: memcached counts -c by descriptor numbers. */
+    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (account.change) {
         syscall(SYS_setgroups, 0, NULL);
         if (syscall(SYS_setresgid, account.gid, account.gid, account.gid) != 0 ||

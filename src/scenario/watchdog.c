@@ -16,8 +16,7 @@
 
 #include "proxy/apiclient.h"
 
-#define CALL_TIMEOUT (2 * NS_PER_SEC) /* of one HTTP call; a server that does not answer is left \
-                                       */
+#define CALL_TIMEOUT (2 * NS_PER_SEC) /* of one HTTP call */
 #define RETRY_PERIOD NS_PER_SEC       /* after an overdue fault could not be undone */
 
 enum message_kind {
