@@ -353,7 +353,7 @@ static int set_up_and_run(struct job *s, struct err *err)
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     if (run_all(s, err) != 0)
-        return EXIT_CODE_INTERNAL;
+        return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     return job_report(s);
 }
 
