@@ -121,12 +121,11 @@ static void turn(struct mcm_loop *loop)
 
 /* --- TLS and logins --- */
 
+/* TLS in the library, and openssl to make certificates. */
 static void need_tls(void)
 {
-    if (!tls_fixture_is_usable()) {
-        print_message("the library has no TLS, or openssl is not installed\n");
+    if (!tls_fixture_is_usable())
         skip();
-    }
 }
 
 static void exchange_values(struct mcm_loop *loop)
@@ -497,12 +496,10 @@ static void policies_hold_behind_an_open_breaker(void **state)
 {
     (void)state;
     struct mcm_breaker_settings breaker = {.consecutive_failures = 1, .open_ns = 60 * SEC};
-    struct mcm_server servers[] = {{.address = "127.0.0.1:1"}};
     struct mcm_server spare = {.address = server.address};
     struct mcm_server list;
     struct fate fate;
-    struct mcm_client_config config = config_for(&list, NULL);
-    config.servers = servers;
+    struct mcm_client_config config = config_for(&list, "127.0.0.1:1");
     config.gutter = &spare;
     config.gutter_count = 1;
     config.breaker = &breaker;
@@ -583,7 +580,8 @@ static void a_lifetime_ends_in_the_middle_of_traffic_without_an_error(void **sta
     for (int i = 0; i < 64; i++)
         fates[i].calls = 1;
     /* Never without requests in flight. */
-    while (stats_of(loop).created < 5 && mcm_after(0) < end) {
+    while (stats_of(loop).created < 5) {
+        assert_true(mcm_after(0) < end);
         for (int i = 0; i < 64; i++) {
             if (fates[i].calls == 0)
                 continue;
@@ -594,7 +592,6 @@ static void a_lifetime_ends_in_the_middle_of_traffic_without_an_error(void **sta
         for (int i = 0; i < 64; i++)
             assert_true(fates[i].calls == 0 || fates[i].result.outcome == MCM_MISS);
     }
-    assert_true(stats_of(loop).created >= 5);
     assert_int_equal(mcm_loop_run(loop, mcm_after(GENEROUS)), 0);
     mcm_loop_free(loop);
 }
