@@ -113,6 +113,7 @@ static void values_of_every_size_pass_through_tls(void **state)
     config.tls = &tls;
     config.idle_check = 0;
     config.lanes = 1;
+    config.value_size_max = BIG; /* known: no second connection to ask for it */
     config.lane_store_max = config.lane_fetch_max = SIZE_MAX;
     for (config.mode = MCM_MODE_EXCLUSIVE; config.mode <= MCM_MODE_SHARED; config.mode++) {
         struct mcm_client *client = mcm_client_new(&config, NULL, 0);
