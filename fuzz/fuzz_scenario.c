@@ -15,10 +15,11 @@ static void check_plan(const struct plan *plan)
     for (size_t i = 0; i < plan->event_count; i++) {
         const struct plan_event *event = &plan->events[i];
         assert(i == 0 || plan->events[i - 1].at_ns <= event->at_ns);
-        assert(event->at_ns >= plan->phase_start_ns[PHASE_FAULT]);
-        assert(event->at_ns <= plan->phase_start_ns[PHASE_RECOVERY]);
         assert(event->fault < plan->fault_count);
-        on += event->on ? 1 : -1;
+        size_t phase = plan->faults[event->fault].step->phase;
+        assert(event->at_ns >= plan->phase_start_ns[phase]);
+        assert(event->at_ns <= plan->phase_start_ns[phase + 1]);
+        on += event->action == PLAN_ON ? 1 : event->action == PLAN_OFF ? -1 : 0;
     }
     assert(on == 0);
 }
@@ -34,8 +35,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     static const ns_t durations[] = {0, NS_PER_SEC, 3600 * NS_PER_SEC};
     for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
+        struct plan_config config = {.node_count = 3, .duration = durations[i], .seed = size};
         err.text[0] = '\0';
-        if (plan_init(&plan, &scenario, 3, durations[i], &err) != 0) {
+        if (plan_init(&plan, &scenario, &config, &err) != 0) {
             assert(err.text[0] != '\0');
             continue;
         }

@@ -2,6 +2,7 @@
 #include "cli/proxy_cmd.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,19 +14,23 @@
 #include "base/flag.h"
 #include "proxy/server.h"
 
-/* One line to standard output. A reader that has stopped loses lines; it never stops the proxy. */
+/*
+ * One line to standard output. A reader that has stopped loses lines; it never stops the proxy. The
+ * lock, `arg`, keeps one thread from taking the room that another has found.
+ */
 static void write_line(void *arg, const char *line, size_t size)
 {
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    (void)arg;
+    pthread_mutex_lock(arg);
     if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))
         (void)!write(STDOUT_FILENO, line, size);
+    pthread_mutex_unlock(arg);
 }
 
 /* Unset means everything and empty means nothing, as toxiproxy-server has it. */
-static struct proxy_log make_log(void)
+static struct proxy_log make_log(pthread_mutex_t *lock)
 {
-    struct proxy_log log = {.write = write_line, .level = PROXY_LOG_TRACE};
+    struct proxy_log log = {.write = write_line, .arg = lock, .level = PROXY_LOG_TRACE};
     const char *text = getenv("LOG_LEVEL");
     if (!text)
         return log;
@@ -60,6 +65,7 @@ struct options {
     int port;
     const char *config;
     uint64_t seed;
+    int threads;
     bool runtime_metrics;
     bool proxy_metrics;
     bool populate_toxics;
@@ -91,6 +97,13 @@ static enum flag_result read_options(int argc, char **argv, struct options *o)
          .kind = FLAG_UINT64,
          .target = &o->seed,
          .help = "Seed for everything random; by default the time."},
+        {.name = "threads",
+         .kind = FLAG_INT,
+         .target = &o->threads,
+         .default_text = "1",
+         .min = 1,
+         .max = PROXY_THREADS_MAX,
+         .help = "Threads that share the connections; as many as there are cores to spare."},
         {.name = "runtime-metrics",
          .kind = FLAG_BOOL,
          .target = &o->runtime_metrics,
@@ -142,15 +155,17 @@ int proxy_cmd_main(int argc, char **argv)
         return 0;
     }
     raise_file_limit();
+    pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
     const struct proxy_server_config config = {
         .host = o.host,
         .port = (uint16_t)o.port,
         .seed = o.seed,
+        .threads = (unsigned)o.threads,
         .config = o.config,
         .proxy_metrics = o.proxy_metrics,
         .runtime_metrics = o.runtime_metrics,
         .populate_toxics = o.populate_toxics,
-        .log = make_log(),
+        .log = make_log(&log_lock),
     };
     int end;
     if (proxy_server_run(&config, &end, &err) < 0) {

@@ -28,6 +28,7 @@ struct job {
     struct report_style text_style; /* of the summary on stdout */
     struct scenario *scenarios;
     size_t scenario_count;
+    const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
     int signal_fd;
@@ -42,7 +43,7 @@ static void print_list(void)
     printf("Scenarios (-scenario NAME; -scenario GROUP runs a group, all is the group main):\n");
     for (size_t i = 0; i < count; i++) {
         char length[DURATION_TEXT_SIZE];
-        printf("\n  %-28s %-9s %6s\n", list[i].name, list[i].group,
+        printf("\n  %-28s %-9s %6s\n", list[i].name, list[i].groups[0],
                duration_text(scenario_length(&list[i]), length));
         wrap_print(stdout, list[i].description, 0, 6, 96);
     }
@@ -203,7 +204,7 @@ static void on_interval(void *arg, const struct interval *interval, unsigned nod
 {
     struct job *s = arg;
     if (!s->options.quiet)
-        report_interval_line(stderr, interval, start_ns, phase_names[interval->phase],
+        report_interval_line(stderr, interval, start_ns, s->phases[interval->phase].name,
                              s->result->nodes, nodes, s->style);
 }
 
@@ -239,10 +240,20 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     struct plan *plan = malloc(sizeof *plan);
     if (plan == NULL)
         return err_set(err, "out of memory");
-    if (plan_init(plan, scenario, topology_node_count(s->topology), duration, err) != 0) {
+    double shares[SCENARIO_NODES_MAX];
+    struct plan_config planned = {
+        .node_count = topology_node_count(s->topology),
+        .duration = duration,
+        .seed = run_seed(s, index),
+        .key_shares = shares,
+    };
+    for (size_t i = 0; i < planned.node_count; i++)
+        shares[i] = s->result->nodes[i].key_share;
+    if (plan_init(plan, scenario, &planned, err) != 0) {
         free(plan);
         return -1;
     }
+    s->phases = plan->scenario.phases;
     char length[DURATION_TEXT_SIZE];
     log_info(&s->log, "scenario %s, %s", scenario->name, duration_text(plan_length(plan), length));
     if (!s->options.quiet)
@@ -257,7 +268,7 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         .rate_per_s = s->options.rate_per_s,
         .timeout_ns = s->options.timeout_ns,
         .interval_ns = s->options.metrics_interval_ns,
-        .seed = run_seed(s, index),
+        .seed = planned.seed,
         .signal_fd = s->signal_fd,
         .on_interval = on_interval,
         .on_fault = on_fault,
@@ -312,7 +323,7 @@ static int load_scenarios(struct job *s, struct err *err)
     s->scenarios = calloc(CATALOG_MAX, sizeof *s->scenarios);
     if (s->scenarios == NULL)
         return err_set(err, "out of memory");
-    s->scenario_count = catalog_find(s->options.scenario, s->scenarios, err);
+    s->scenario_count = catalog_find(s->options.scenario, NULL, s->scenarios, err);
     for (size_t i = 0; i < s->scenario_count; i++)
         if (s->options.direct && s->scenarios[i].step_count > 0)
             return err_set(err, "-direct: scenario %s has faults, which need the proxies",
@@ -373,7 +384,7 @@ static int usage_error(const char *text)
 static int set_up_and_run(struct job *s, struct err *err)
 {
     if (load_scenarios(s, err) != 0)
-        return strchr(s->options.scenario, '/') != NULL ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
+        return catalog_is_path(s->options.scenario) ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     if (run_all(s, err) != 0)

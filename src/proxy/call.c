@@ -190,6 +190,7 @@ int call_proxy_stats(struct api_call *call)
     struct proxy *p = call_proxy(call);
     if (!p)
         return call_fail(call, 404, "proxy not found");
+    proxy_gather(p);
     codec_put_stats(call->out, p);
     return 200;
 }
@@ -338,12 +339,13 @@ static int update_toxic(struct api_call *call, const json_t *body)
     struct err err;
     if (codec_read_toxic(body, &r, &err) < 0)
         return call_fail(call, 400, "%s", err.text);
-    struct toxic_values values = t->values;
-    if (codec_read_attributes(r.attributes, t->ops, &values, &err) < 0)
+    struct toxic next = *t;
+    if (codec_read_attributes(r.attributes, t->ops, &next.values, &err) < 0)
         return call_fail(call, 400, "%s", err.text);
-    if (r.chunk_toxicity && toxic_set_chunk_toxicity(t, *r.chunk_toxicity, &err) < 0)
+    if (r.chunk_toxicity && toxic_set_chunk_toxicity(&next, *r.chunk_toxicity, &err) < 0)
         return call_fail(call, 400, "bad request body: %s", err.text);
-    proxy_toxic_update(call_proxy(call), t, &values, r.toxicity ? *r.toxicity : t->toxicity);
+    next.toxicity = r.toxicity ? *r.toxicity : t->toxicity;
+    proxy_toxic_update(call_proxy(call), t, &next);
     codec_put_toxic(call->out, t);
     return 200;
 }
@@ -368,6 +370,8 @@ int call_metrics(struct api_call *call)
 {
     const struct api_config *config = &call->api->config;
     call->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    if (config->proxy_metrics)
+        collection_gather(config->collection, config->env);
     if (config->runtime_metrics)
         metrics_print_process(call->out, call->api->version);
     metrics_print_handler(call->out);

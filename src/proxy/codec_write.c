@@ -218,7 +218,7 @@ static void put_toxic_stats(struct evbuffer *out, const struct toxic *toxic)
 
 void codec_put_stats(struct evbuffer *out, const struct proxy *p)
 {
-    const struct proxy_counters *c = &p->counters;
+    const struct proxy_counters *c = proxy_counters(p);
     PUT(out, "{\"name\":");
     codec_put_string(out, p->name);
     evbuffer_add_printf(out, ",\"enabled\":%s", p->enabled ? "true" : "false");

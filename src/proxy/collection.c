@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/crew.h"
+
 /* The place of the name, or where it would be. */
 static size_t lower_bound(const struct collection *c, const char *name)
 {
@@ -58,4 +60,13 @@ void collection_remove(struct collection *c, struct proxy *proxy)
     c->count--;
     memmove(&c->items[i], &c->items[i + 1], (c->count - i) * sizeof c->items[0]);
     proxy_free(proxy);
+}
+
+void collection_gather(struct collection *c, struct proxy_env *env)
+{
+    crew_halt(env->crew);
+    metrics_gather(&env->metrics);
+    for (size_t i = 0; i < c->count; i++)
+        proxy_gather(c->items[i]);
+    crew_resume(env->crew);
 }

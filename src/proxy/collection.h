@@ -19,6 +19,9 @@ struct proxy *collection_find(const struct collection *collection, const char *n
 /* Takes ownership; the name must be free. -1 when memory is short. */
 int collection_add(struct collection *collection, struct proxy *proxy);
 
+/* proxy_gather() for all of them, and for the counters of `metrics`, in one moment. */
+void collection_gather(struct collection *collection, struct proxy_env *env);
+
 /* Frees the proxy, which must be in the collection. */
 void collection_remove(struct collection *collection, struct proxy *proxy);
 

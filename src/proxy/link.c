@@ -207,6 +207,7 @@ static void on_timer(struct timer *timer, ns_t now)
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct link *l = arg;
+    struct proxy_env *env = l->env;
     (void)fd;
     (void)what;
     ns_t now = ns_now();
@@ -214,6 +215,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     if (status == LINK_GOES_ON)
         status = link_pump(l, now);
     report(l, status);
+    env_yield(env);
 }
 
 /* Takes bytes that were read; they go out at once when nothing is in their way. */
@@ -320,6 +322,7 @@ static void read_and_copy(struct link *l, struct reading *r)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct link *l = arg;
+    struct proxy_env *env = l->env;
     (void)fd;
     (void)what;
     struct reading r = {.more = true};
@@ -332,6 +335,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         l->events->source_failed(l);
     else
         report(l, r.status);
+    env_yield(env);
 }
 
 int link_init(struct link *l, struct rng rng)

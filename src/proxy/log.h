@@ -23,7 +23,9 @@ enum proxy_log_level {
     PROXY_LOG_HIGHEST = 127,
 };
 
-/* Gets one line, '\n' included, of `size` bytes; called on the server's thread and must not block.
+/*
+ * Gets one line, '\n' included, of `size` bytes, and must not block. Called on the server's
+ * threads: with several of them also at the same time.
  */
 typedef void (*proxy_log_fn)(void *arg, const char *line, size_t size);
 

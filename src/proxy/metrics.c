@@ -11,14 +11,25 @@
 #include <time.h>
 #include <unistd.h>
 
+/* On cache lines of its own, which its thread need not share. */
+struct metrics_shard {
+    _Alignas(64) struct traffic traffic[2];
+};
+
 static void series_free(struct metrics_series *s)
 {
     if (!s)
         return;
+    free(s->shards);
     free(s->proxy);
     free(s->listener);
     free(s->upstream);
     free(s);
+}
+
+void metrics_init(struct metrics *m, unsigned threads)
+{
+    *m = (struct metrics){.threads = threads};
 }
 
 void metrics_deinit(struct metrics *m)
@@ -29,19 +40,51 @@ void metrics_deinit(struct metrics *m)
     memset(m, 0, sizeof *m);
 }
 
-static struct metrics_series *series_new(const char *proxy, const char *listener,
-                                         const char *upstream)
+static struct metrics_series *series_new(const struct metrics *m, const char *proxy,
+                                         const char *listener, const char *upstream)
 {
     struct metrics_series *s = calloc(1, sizeof *s);
+    size_t shards_size = (m->threads - 1) * sizeof *s->shards;
     if (!s)
         return NULL;
     s->proxy = strdup(proxy);
     s->listener = strdup(listener);
     s->upstream = strdup(upstream);
-    if (s->proxy && s->listener && s->upstream)
+    if (shards_size > 0)
+        s->shards = aligned_alloc(_Alignof(struct metrics_shard), shards_size);
+    if (s->shards)
+        memset(s->shards, 0, shards_size);
+    if (s->proxy && s->listener && s->upstream && (s->shards || shards_size == 0))
         return s;
     series_free(s);
     return NULL;
+}
+
+struct traffic *metrics_traffic(struct metrics_series *s, enum toxic_stream stream, unsigned thread)
+{
+    if (!s)
+        return NULL;
+    return thread == 0 ? &s->traffic[stream] : &s->shards[thread - 1].traffic[stream];
+}
+
+void traffic_move(struct traffic *to, struct traffic *from)
+{
+    to->received_bytes += from->received_bytes;
+    to->sent_bytes += from->sent_bytes;
+    *from = (struct traffic){0};
+}
+
+static void series_gather(struct metrics_series *s, unsigned threads)
+{
+    for (unsigned i = 1; i < threads; i++)
+        for (int stream = 0; stream < 2; stream++)
+            traffic_move(&s->traffic[stream], &s->shards[i - 1].traffic[stream]);
+}
+
+void metrics_gather(struct metrics *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        series_gather(m->series[i], m->threads);
 }
 
 /* Forgets the oldest series without users, to stay within METRICS_SERIES_MAX. */
@@ -83,7 +126,7 @@ struct metrics_series *metrics_acquire(struct metrics *m, const char *proxy, con
             return s;
         }
     }
-    struct metrics_series *s = series_new(proxy, listener, upstream);
+    struct metrics_series *s = series_new(m, proxy, listener, upstream);
     if (!s || reserve(m) < 0) {
         series_free(s);
         return NULL;

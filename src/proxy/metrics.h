@@ -22,12 +22,17 @@ struct traffic {
     uint64_t sent_bytes;     /* written to the destination */
 };
 
+/* Adds `from` to `to` and makes it zero. */
+void traffic_move(struct traffic *to, struct traffic *from);
+
 /* One pair of directions. */
 struct metrics_series {
     char *proxy;
     char *listener;
     char *upstream;
-    struct traffic traffic[2]; /* by enum toxic_stream */
+    /* By enum toxic_stream; of the first thread, and what was gathered of the others. */
+    struct traffic traffic[2];
+    struct metrics_shard *shards; /* of the threads after the first; NULL: there is one thread */
     unsigned users;
 };
 
@@ -35,9 +40,17 @@ struct metrics {
     struct metrics_series **series;
     size_t count;
     size_t capacity;
+    unsigned threads;
 };
 
+void metrics_init(struct metrics *metrics, unsigned threads);
 void metrics_deinit(struct metrics *metrics);
+
+/* Where a thread counts; the series may be NULL, and then so is the answer. */
+struct traffic *metrics_traffic(struct metrics_series *series, enum toxic_stream stream,
+                                unsigned thread);
+/* Moves all counts to where they are printed, while no other thread counts. */
+void metrics_gather(struct metrics *metrics);
 
 /* The series of these labels, made when there is none; NULL when memory is short. */
 struct metrics_series *metrics_acquire(struct metrics *metrics, const char *proxy,

@@ -115,7 +115,7 @@ void metrics_print_victims(const struct collection *c, struct evbuffer *out)
                              of_proxy[family].help);
         for (size_t i = 0; i < c->count; i++) {
             const struct metrics_label labels[] = {{"proxy", c->items[i]->name}, {NULL, NULL}};
-            double value = read_counter(&c->items[i]->counters, of_proxy[family].offset);
+            double value = read_counter(proxy_counters(c->items[i]), of_proxy[family].offset);
             metrics_print_sample(out, of_proxy[family].name, labels, value);
         }
     }

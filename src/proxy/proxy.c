@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/crew.h"
 #include "proxy/session.h"
 #include "proxy/sock.h"
 
@@ -53,6 +54,35 @@ void proxy_log(const struct proxy *p, enum proxy_log_level level, const char *me
     proxy_log_connection(p, level, message, NULL, NULL);
 }
 
+static int make_shards(struct proxy *p)
+{
+    unsigned count = env_threads(p->env);
+    p->shards = aligned_alloc(_Alignof(struct proxy_shard), count * sizeof *p->shards);
+    if (!p->shards)
+        return -1;
+    p->shard_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct proxy_shard *shard = &p->shards[i];
+        *shard = (struct proxy_shard){.counters = {0}};
+        list_init(&shard->sessions);
+        for (int stream = 0; stream < 2; stream++)
+            rate_gate_init(&shard->gates[stream], &p->rates[stream], &crew_env(p->env, i)->timers);
+    }
+    return 0;
+}
+
+static void free_shards(struct proxy *p)
+{
+    crew_halt(p->env->crew);
+    for (unsigned i = 0; i < p->shard_count; i++)
+        for (int stream = 0; stream < 2; stream++)
+            rate_gate_deinit(&p->shards[i].gates[stream]);
+    crew_resume(p->env->crew);
+    for (int stream = 0; stream < 2; stream++)
+        rate_credit_deinit(&p->rates[stream]);
+    free(p->shards);
+}
+
 struct proxy *proxy_new(struct proxy_env *env, const char *name, const char *listen,
                         const char *upstream)
 {
@@ -63,10 +93,9 @@ struct proxy *proxy_new(struct proxy_env *env, const char *name, const char *lis
     p->listener = -1;
     p->seed = hash_name(name);
     for (int stream = 0; stream < 2; stream++)
-        rate_gate_init(&p->gates[stream], &env->timers);
-    list_init(&p->sessions);
+        rate_credit_init(&p->rates[stream], env_threads(env) > 1);
     p->name = strdup(name);
-    if (!p->name || proxy_set_addresses(p, listen, upstream) < 0) {
+    if (!p->name || make_shards(p) < 0 || proxy_set_addresses(p, listen, upstream) < 0) {
         proxy_free(p);
         return NULL;
     }
@@ -82,8 +111,8 @@ void proxy_free(struct proxy *p)
         for (size_t i = 0; i < p->toxics[stream].count; i++)
             toxic_free(p->toxics[stream].items[i]);
         free(p->toxics[stream].items);
-        rate_gate_deinit(&p->gates[stream]);
     }
+    free_shards(p);
     for (size_t i = 0; i < p->removed.count; i++)
         toxic_free(p->removed.items[i]);
     free(p->removed.items);
@@ -134,9 +163,16 @@ bool proxy_differs(const struct proxy *p, const char *listen, const struct addre
 
 void proxy_set_options(struct proxy *p, const struct proxy_options *options)
 {
+    ns_t now = ns_now();
+    crew_halt(p->env->crew);
     p->options = *options;
-    for (int stream = 0; stream < 2; stream++)
-        rate_gate_set(&p->gates[stream], options->kb_per_s[stream], ns_now());
+    for (int stream = 0; stream < 2; stream++) {
+        if (!rate_credit_set(&p->rates[stream], options->kb_per_s[stream], now))
+            continue;
+        for (unsigned i = 0; i < p->shard_count; i++)
+            rate_gate_open(&p->shards[i].gates[stream], now);
+    }
+    crew_resume(p->env->crew);
 }
 
 static void pause_accepting(struct proxy *p);
@@ -163,7 +199,7 @@ static void pause_accepting(struct proxy *p)
 static void accept_failed(struct proxy *p, int error)
 {
     char why[128];
-    p->counters.accept_failures++;
+    p->shards[0].counters.accept_failures++;
     proxy_log_connection(p, PROXY_LOG_WARN, "Error while accepting client", NULL,
                          sock_reason(error, why, sizeof why));
     pause_accepting(p);
@@ -232,6 +268,22 @@ int proxy_enable(struct proxy *p, const struct address_list *addresses, struct e
     return 0;
 }
 
+static void cut_waiting(struct list *link, void *proxy)
+{
+    struct session *s = session_of(link);
+    if (session_proxy(s) == proxy)
+        session_cut(s);
+}
+
+static void cut_sessions(struct proxy *p)
+{
+    crew_halt(p->env->crew);
+    crew_each_waiting(p->env->crew, cut_waiting, p);
+    for (unsigned i = 0; i < p->shard_count; i++)
+        list_for_each(it, &p->shards[i].sessions) session_cut(session_of(it));
+    crew_resume(p->env->crew);
+}
+
 void proxy_disable(struct proxy *p)
 {
     if (!p->enabled)
@@ -244,7 +296,7 @@ void proxy_disable(struct proxy *p)
     p->listener = -1;
     if (address_is_unix(p->listen))
         sock_file_remove(p->listen + sizeof ADDRESS_UNIX - 1, &p->file);
-    list_for_each(it, &p->sessions) session_cut(session_of(it));
+    cut_sessions(p);
     proxy_log(p, PROXY_LOG_INFO, "Terminated proxy");
 }
 
@@ -257,28 +309,41 @@ struct toxic *proxy_toxic_find(const struct proxy *p, const char *name)
     return NULL;
 }
 
-int proxy_toxic_add(struct proxy *p, struct toxic *toxic)
+static int add_toxic(struct proxy *p, struct toxic *toxic)
 {
     struct proxy_toxics *list = &p->toxics[toxic->stream];
-    if (list->count >= PROXY_TOXICS_MAX)
-        return -1;
     struct toxic **items = reallocarray(list->items, list->count + 1, sizeof(*items));
     if (!items)
         return -1;
-    items[list->count] = toxic;
     list->items = items;
+    items[list->count] = toxic;
     list->count++;
     ns_t now = ns_now();
-    list_for_each(it, &p->sessions) session_toxic_add(session_of(it), toxic, now);
+    for (unsigned i = 0; i < p->shard_count; i++)
+        list_for_each(it, &p->shards[i].sessions) session_toxic_add(session_of(it), toxic, now);
     return 0;
 }
 
-void proxy_toxic_update(struct proxy *p, struct toxic *toxic, const struct toxic_values *values,
-                        float toxicity)
+int proxy_toxic_add(struct proxy *p, struct toxic *toxic)
 {
-    toxic_apply(toxic, values, toxicity);
+    if (p->toxics[toxic->stream].count >= PROXY_TOXICS_MAX ||
+        toxic_spread(toxic, p->shard_count) < 0)
+        return -1;
+    crew_halt(p->env->crew);
+    int rc = add_toxic(p, toxic);
+    crew_resume(p->env->crew);
+    return rc;
+}
+
+void proxy_toxic_update(struct proxy *p, struct toxic *toxic, const struct toxic *next)
+{
     ns_t now = ns_now();
-    list_for_each(it, &p->sessions) session_toxic_update(session_of(it), toxic, now);
+    crew_halt(p->env->crew);
+    toxic_apply(toxic, &next->values, next->toxicity);
+    toxic->chunk_toxicity = next->chunk_toxicity;
+    for (unsigned i = 0; i < p->shard_count; i++)
+        list_for_each(it, &p->shards[i].sessions) session_toxic_update(session_of(it), toxic, now);
+    crew_resume(p->env->crew);
 }
 
 /* Keeps the counters of a toxic that has been taken out: the proof of what it did. Owns it now. */
@@ -308,7 +373,7 @@ static void remember_removed(struct proxy *p, struct toxic *toxic)
     list->items[list->count++] = toxic;
 }
 
-void proxy_toxic_remove(struct proxy *p, struct toxic *toxic)
+static void take_out(struct proxy *p, struct toxic *toxic)
 {
     struct proxy_toxics *list = &p->toxics[toxic->stream];
     size_t i = 0;
@@ -316,15 +381,52 @@ void proxy_toxic_remove(struct proxy *p, struct toxic *toxic)
         i++;
     assert(i < list->count);
     ns_t now = ns_now();
-    list_for_each(it, &p->sessions) session_toxic_remove(session_of(it), toxic, now);
+    for (unsigned k = 0; k < p->shard_count; k++)
+        list_for_each(it, &p->shards[k].sessions) session_toxic_remove(session_of(it), toxic, now);
     list->count--;
     memmove(&list->items[i], &list->items[i + 1], (list->count - i) * sizeof list->items[0]);
+}
+
+void proxy_toxic_remove(struct proxy *p, struct toxic *toxic)
+{
+    crew_halt(p->env->crew);
+    take_out(p, toxic);
+    crew_resume(p->env->crew);
+    toxic_gather(toxic);
     remember_removed(p, toxic);
 }
 
 void proxy_toxic_remove_all(struct proxy *p)
 {
+    crew_halt(p->env->crew);
     for (int stream = 0; stream < 2; stream++)
         while (p->toxics[stream].count > 0)
             proxy_toxic_remove(p, p->toxics[stream].items[0]);
+    crew_resume(p->env->crew);
+}
+
+static void move_counters(struct proxy_counters *to, struct proxy_counters *from)
+{
+    to->open += from->open;
+    to->cut += from->cut;
+    to->dial_failures += from->dial_failures;
+    from->open = from->cut = from->dial_failures = 0;
+    for (int stream = 0; stream < 2; stream++)
+        traffic_move(&to->traffic[stream], &from->traffic[stream]);
+}
+
+void proxy_gather(struct proxy *p)
+{
+    crew_halt(p->env->crew);
+    for (unsigned i = 1; i < p->shard_count; i++)
+        move_counters(&p->shards[0].counters, &p->shards[i].counters);
+    for (int stream = 0; stream < 2; stream++)
+        for (size_t i = 0; i < p->toxics[stream].count; i++)
+            toxic_gather(p->toxics[stream].items[i]);
+    crew_resume(p->env->crew);
+}
+
+const struct proxy_counters *proxy_counters(const struct proxy *p)
+{
+    return &p->shards[0].counters;
 }

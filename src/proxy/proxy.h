@@ -41,7 +41,9 @@ struct proxy_options {
 };
 
 struct proxy_counters {
-    uint64_t open;     /* connections now, also those still being dialled */
+    /* Connections now, also those still being dialled. The first thread counts them up and each of
+     * the threads its own down, so only the sum over all is a number of connections. */
+    uint64_t open;
     uint64_t accepted; /* connections since the proxy was made */
     uint64_t cut;      /* connections closed by disabling, moving or deleting the proxy */
     uint64_t dial_failures;
@@ -49,8 +51,19 @@ struct proxy_counters {
     struct traffic traffic[2]; /* by enum toxic_stream */
 };
 
+/* What one thread has of a proxy. */
+struct proxy_shard {
+    _Alignas(64) struct list sessions; /* on a cache line of its own */
+    struct proxy_counters counters;
+    struct rate_gate gates[2]; /* by enum toxic_stream */
+};
+
+/*
+ * It belongs to the first thread. The others read, for their sessions, what they find here; it is
+ * changed only while they stand still (crew.h), and so is what has no session yet.
+ */
 struct proxy {
-    struct proxy_env *env;
+    struct proxy_env *env; /* of the first thread */
     char *name;
     char *listen;   /* as configured; after a start as the socket reports it */
     char *upstream; /* verbatim */
@@ -59,14 +72,14 @@ struct proxy {
     int listener;
     struct event *accept_event;
     struct timer accept_pause;
-    struct list sessions;
     struct sock_file file; /* of a Unix socket */
     struct proxy_options options;
-    struct rate_gate gates[2];     /* by enum toxic_stream */
+    struct rate_credit rates[2];   /* by enum toxic_stream */
     struct metrics_series *series; /* NULL until the first connection under these labels */
     struct proxy_toxics toxics[2]; /* by enum toxic_stream, in the order of creation */
     struct proxy_toxics removed;   /* their counters, summed per name, type and stream */
-    struct proxy_counters counters;
+    struct proxy_shard *shards;    /* by thread */
+    unsigned shard_count;
 };
 
 struct proxy *proxy_new(struct proxy_env *env, const char *name, const char *listen,
@@ -98,11 +111,18 @@ void proxy_set_options(struct proxy *proxy, const struct proxy_options *options)
 struct toxic *proxy_toxic_find(const struct proxy *proxy, const char *name);
 /* Takes ownership on success and applies it to every open connection. */
 int proxy_toxic_add(struct proxy *proxy, struct toxic *toxic);
-void proxy_toxic_update(struct proxy *proxy, struct toxic *toxic, const struct toxic_values *values,
-                        float toxicity);
+/* Takes over what can be changed: values, toxicity, chunk_toxicity. */
+void proxy_toxic_update(struct proxy *proxy, struct toxic *toxic, const struct toxic *next);
 void proxy_toxic_remove(struct proxy *proxy, struct toxic *toxic);
 /* Upstream ones first, oldest first. */
 void proxy_toxic_remove_all(struct proxy *proxy);
+
+/*
+ * Counters. gather brings together what the threads have counted, the toxics' included, so that it
+ * can be read here until the next connection does something on this thread.
+ */
+void proxy_gather(struct proxy *proxy);
+const struct proxy_counters *proxy_counters(const struct proxy *proxy);
 
 /* An event of the proxy, with fields of its own (at most PROXY_LOG_MORE_MAX), and one of a client;
  * `error` may be NULL. */

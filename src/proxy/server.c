@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Puts the parts on one loop and one thread. Everything that can fail for a reason of the user's
- * fails in proxy_server_start(), before the thread exists; stopping is one write to an eventfd.
+ * Puts the parts on one loop and one thread, with a crew beside it if more are asked for.
+ * Everything that can fail for a reason of the user's fails in proxy_server_start(), before a
+ * thread exists; stopping is one write to an eventfd.
  */
 #include "proxy/server.h"
 
@@ -16,6 +17,8 @@
 #include <unistd.h>
 
 #include "proxy/api.h"
+#include "proxy/crew.h"
+#include "proxy/session.h"
 #include "proxy/sock.h"
 
 struct proxy_server {
@@ -44,56 +47,40 @@ static void *server_thread(void *arg)
     return NULL;
 }
 
-static struct event_base *make_base(void)
+static int init_threads(struct proxy_server *s, const struct proxy_server_config *config,
+                        struct err *err)
 {
-    struct event_config *config = event_config_new();
-    if (!config)
-        return NULL;
-    /* One thread uses it: no locks. Changes of interest reach the kernel at once, not gathered in a
-     * list, which would name descriptors that have been closed and belong to others by then. */
-    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-    struct event_base *base = event_base_new_with_config(config);
-    event_config_free(config);
-    return base;
-}
-
-static int init_env(struct proxy_server *s, const struct proxy_server_config *config)
-{
-    struct proxy_env *env = &s->env;
-    env->log = config->log;
-    env->seed = config->seed;
-    env->fd_ceiling = sock_fd_ceiling();
-    chunk_pool_init(&env->pool, CHUNK_POOL_SPARE_MAX);
-    pipes_init(&env->pipes, env->fd_ceiling);
-    env->base = make_base();
-    if (!env->base || timers_init(&env->timers, env->base) < 0 ||
-        hangups_init(&env->hangups, env->base) < 0)
-        return -1;
-    env->resolver = resolver_new(env->base);
+    const struct proxy_env_config env = {
+        .log = &config->log,
+        .seed = config->seed,
+        .fd_ceiling = sock_fd_ceiling(),
+        .threads = config->threads > 0 ? config->threads : 1,
+    };
+    if (env.threads > PROXY_THREADS_MAX)
+        return err_set(err, "a proxy server has at most %u threads, not %u", PROXY_THREADS_MAX,
+                       env.threads);
+    if (env_init(&s->env, &env) < 0)
+        return err_set(err, "cannot set up the event loop");
     s->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!env->resolver || s->stop_fd < 0)
-        return -1;
-    s->stop_event = event_new(env->base, s->stop_fd, EV_READ | EV_PERSIST, on_stop, s);
-    return s->stop_event && event_add(s->stop_event, NULL) == 0 ? 0 : -1;
+    if (s->stop_fd >= 0)
+        s->stop_event = event_new(s->env.base, s->stop_fd, EV_READ | EV_PERSIST, on_stop, s);
+    if (!s->stop_event || event_add(s->stop_event, NULL) < 0)
+        return err_set(err, "cannot set up the event loop");
+    return env.threads > 1 ? crew_new(&s->env, env.threads, session_begin, err) : 0;
 }
 
 /* Frees what there is, in the order of dependence. */
 static void server_free(struct proxy_server *s)
 {
+    crew_stop(s->env.crew);
     api_free(s->api);
     collection_deinit(&s->collection);
-    resolver_free(s->env.resolver);
+    crew_free(s->env.crew);
     if (s->stop_event)
         event_free(s->stop_event);
     if (s->stop_fd >= 0)
         close(s->stop_fd);
-    hangups_deinit(&s->env.hangups);
-    timers_deinit(&s->env.timers);
-    metrics_deinit(&s->env.metrics);
-    chunk_pool_deinit(&s->env.pool);
-    pipes_deinit(&s->env.pipes);
-    if (s->env.base)
-        event_base_free(s->env.base);
+    env_deinit(&s->env);
     free(s);
 }
 
@@ -147,16 +134,18 @@ static int open_api(struct proxy_server *s, const struct proxy_server_config *co
     return 0;
 }
 
-/* Starts the thread with every signal blocked: they belong to the program's own threads. */
-static int start_thread(struct proxy_server *s)
+/* Starts the threads with every signal blocked: they belong to the program's own threads. */
+static int start_threads(struct proxy_server *s, struct err *err)
 {
     sigset_t all, before;
+    if (s->env.crew && crew_start(s->env.crew, err) < 0)
+        return -1;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&s->thread, NULL, server_thread, s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     s->running = rc == 0;
-    return rc == 0 ? 0 : -1;
+    return rc == 0 ? 0 : err_set(err, "cannot start a thread");
 }
 
 int proxy_server_start(const struct proxy_server_config *config, struct proxy_server **out,
@@ -166,15 +155,13 @@ int proxy_server_start(const struct proxy_server_config *config, struct proxy_se
     if (!s)
         return err_set(err, "proxy server: out of memory");
     s->stop_fd = -1;
-    s->env.timers.fd = -1;
-    s->env.hangups.fd = -1;
     int rc = 0;
-    if (init_env(s, config) < 0)
-        rc = err_set(err, "proxy server: cannot set up the event loop");
+    if (init_threads(s, config, err) < 0)
+        rc = err_prefix(err, "proxy server");
     else if (open_api(s, config, err) < 0)
         rc = -1;
-    else if (start_thread(s) < 0)
-        rc = err_set(err, "proxy server: cannot start a thread");
+    else if (start_threads(s, err) < 0)
+        rc = err_prefix(err, "proxy server");
     if (rc < 0) {
         server_free(s);
         return -1;

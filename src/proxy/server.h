@@ -2,9 +2,10 @@
 /*
  * The fault-injecting TCP proxy server: a drop-in for the Toxiproxy server. One thread and one
  * event loop carry the HTTP API and every proxied connection; nothing on that loop ever blocks.
+ * With more threads each of them carries a part of the connections; crew.h says how.
  *
  * Thread rules: start, stop and run may be called from any thread; one server is stopped once. All
- * else happens on the server's own thread and is reached through the HTTP API (see apiclient.h).
+ * else happens on the server's own threads and is reached through the HTTP API (see apiclient.h).
  */
 #ifndef PROXY_SERVER_H
 #define PROXY_SERVER_H
@@ -21,6 +22,7 @@ struct proxy_server_config {
     const char *host; /* API host: name or literal without brackets; NULL = localhost, "" = all */
     uint16_t port;    /* API port; 0 = the kernel chooses, see proxy_server_api_port() */
     uint64_t seed;    /* decides every random choice of the toxics */
+    unsigned threads; /* of the data path; 0 = 1; at most PROXY_THREADS_MAX */
     const char *version;  /* what GET /version answers; NULL = PROXY_API_VERSION */
     const char *config;   /* file to populate from before the API listens; NULL or "" = none */
     bool proxy_metrics;   /* GET /metrics shows the proxies' byte counters */
@@ -28,6 +30,8 @@ struct proxy_server_config {
     bool populate_toxics; /* POST /populate makes the toxics of its items; `config` always does */
     struct proxy_log log; /* all zero = silent */
 };
+
+#define PROXY_THREADS_MAX 64u
 
 /* The Toxiproxy release whose wire behaviour the API reproduces. */
 #define PROXY_API_VERSION "2.12.0"

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/crew.h"
 #include "proxy/proxy.h"
 #include "proxy/sock.h"
 
@@ -52,8 +53,10 @@ struct dial {
 };
 
 struct session {
-    struct list link; /* in the proxy's list */
+    struct list link; /* in the proxy's list, or in its thread's inbox */
     struct proxy *proxy;
+    struct proxy_env *env; /* of its thread */
+    struct metrics_series *series;
     enum session_state state;
     int client;
     int server; /* -1 = not open */
@@ -76,6 +79,17 @@ struct session *session_of(struct list *link)
     return list_entry(link, struct session, link);
 }
 
+struct proxy *session_proxy(const struct session *s)
+{
+    return s->proxy;
+}
+
+/* What its thread has of the proxy. */
+static struct proxy_shard *shard_of(const struct session *s)
+{
+    return &s->proxy->shards[s->env->thread];
+}
+
 static void close_fd(int *fd)
 {
     if (*fd >= 0)
@@ -96,7 +110,7 @@ static enum toxic_stream opposite(enum toxic_stream stream)
 
 static void close_source(struct session *s, enum toxic_stream stream)
 {
-    hangup_clear(&s->proxy->env->hangups, &s->hangups[stream]);
+    hangup_clear(&s->env->hangups, &s->hangups[stream]);
     close_fd(source_of(s, stream));
 }
 
@@ -119,20 +133,21 @@ static void session_free(struct session *s)
 {
     session_move(s, SESSION_GONE);
     if (s->lookup)
-        resolver_cancel(s->proxy->env->resolver, s->lookup);
+        resolver_cancel(s->env->resolver, s->lookup);
     end_dial(s);
     link_deinit(&s->links[TOXIC_UPSTREAM]);
     link_deinit(&s->links[TOXIC_DOWNSTREAM]);
     close_source(s, TOXIC_UPSTREAM);
     close_source(s, TOXIC_DOWNSTREAM);
     list_remove(&s->link);
-    s->proxy->counters.open--;
+    shard_of(s)->counters.open--;
+    env_count_end(s->env);
     free(s);
 }
 
 void session_cut(struct session *s)
 {
-    s->proxy->counters.cut++;
+    shard_of(s)->counters.cut++;
     session_free(s);
 }
 
@@ -171,7 +186,7 @@ static void watch_source(struct session *s, enum toxic_stream stream)
     if (fd < 0)
         return;
     s->hangups[stream].tag = stream;
-    hangup_watch(&s->proxy->env->hangups, &s->hangups[stream], fd, on_hangup);
+    hangup_watch(&s->env->hangups, &s->hangups[stream], fd, on_hangup);
 }
 
 /* One link is left; what it holds may be held for long, so watch for the death of either peer. */
@@ -270,23 +285,25 @@ static const struct link_events link_events = {
 static int init_link(struct session *s, enum toxic_stream stream, int source, int destination)
 {
     struct proxy *p = s->proxy;
+    struct proxy_shard *shard = shard_of(s);
+    unsigned thread = s->env->thread;
     struct link *l = &s->links[stream];
     *l = (struct link){
-        .env = p->env,
-        .series = p->series ? &p->series->traffic[stream] : NULL,
-        .total = &p->counters.traffic[stream],
+        .env = s->env,
+        .series = metrics_traffic(s->series, stream, thread),
+        .total = &shard->counters.traffic[stream],
         .events = &link_events,
-        .gate = &p->gates[stream],
+        .gate = &shard->gates[stream],
         .stream = stream,
         .source = source,
         .destination = destination,
     };
-    if (link_init(l, rng_fork(p->env->seed ^ p->seed, 2 * s->serial + stream)) < 0)
+    if (link_init(l, rng_fork(s->env->seed ^ p->seed, 2 * s->serial + stream)) < 0)
         return -1;
     ns_t now = ns_now();
     for (size_t i = 0; i < p->toxics[stream].count; i++) {
         struct toxic *t = p->toxics[stream].items[i];
-        if (chain_add(l->chain, t, &t->stats, now) < 0)
+        if (chain_add(l->chain, t, toxic_stats_of(t, thread), now) < 0)
             return -1;
     }
     return 0;
@@ -324,7 +341,7 @@ static void session_open(struct session *s)
 
 static void dial_failed(struct session *s, const char *why)
 {
-    s->proxy->counters.dial_failures++;
+    shard_of(s)->counters.dial_failures++;
     proxy_log_connection(s->proxy, PROXY_LOG_ERROR, "Unable to open connection to upstream",
                          s->peer, why);
     session_free(s);
@@ -363,7 +380,7 @@ static void dial_next(struct session *s, int error)
             session_open(s);
             return;
         }
-        event_assign(&dial->event, s->proxy->env->base, s->server, EV_WRITE, on_dialed, s);
+        event_assign(&dial->event, s->env->base, s->server, EV_WRITE, on_dialed, s);
         event_add(&dial->event, NULL);
         dial->waiting = true;
         return;
@@ -416,9 +433,16 @@ static void resolve(struct session *s)
         start_dial(s, &targets);
         return;
     }
-    s->lookup = resolver_lookup(s->proxy->env->resolver, &hostport, on_resolved, s);
+    s->lookup = resolver_lookup(s->env->resolver, &hostport, on_resolved, s);
     if (!s->lookup)
         dial_failed(s, "too many lookups are waiting");
+}
+
+void session_begin(struct list *link)
+{
+    struct session *s = session_of(link);
+    list_push_back(&shard_of(s)->sessions, &s->link);
+    resolve(s);
 }
 
 int session_start(struct proxy *proxy, int client, const struct address *peer)
@@ -429,17 +453,22 @@ int session_start(struct proxy *proxy, int client, const struct address *peer)
         return -1;
     }
     s->proxy = proxy;
+    s->env = crew_pick(proxy->env);
+    s->series = proxy->series;
     s->client = client;
     s->server = -1;
-    s->serial = proxy->counters.accepted++;
+    s->serial = proxy->shards[0].counters.accepted++;
     s->state = SESSION_RESOLVING;
-    proxy->counters.open++;
-    list_push_back(&proxy->sessions, &s->link);
+    proxy->shards[0].counters.open++;
+    list_init(&s->link);
     char text[ADDRESS_TEXT_MAX];
     address_format(peer, text);
     snprintf(s->peer, sizeof s->peer, "%.*s", (int)sizeof s->peer - 1, text);
     proxy_log_connection(proxy, PROXY_LOG_INFO, "Accepted client", s->peer, NULL);
-    resolve(s);
+    if (s->env == proxy->env)
+        session_begin(&s->link);
+    else
+        crew_hand(s->env, &s->link);
     return 0;
 }
 
@@ -462,7 +491,7 @@ void session_toxic_add(struct session *s, struct toxic *toxic, ns_t now)
     struct link *l = live_link(s, toxic->stream);
     if (!l)
         return;
-    if (chain_add(l->chain, toxic, &toxic->stats, now) < 0)
+    if (chain_add(l->chain, toxic, toxic_stats_of(toxic, s->env->thread), now) < 0)
         session_reset(s);
     else
         settle(l, now);

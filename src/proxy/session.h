@@ -14,8 +14,14 @@
 struct proxy;
 struct session;
 
-/* Takes ownership of the accepted descriptor. The session frees itself. -1 when memory is short. */
+/*
+ * Takes ownership of the accepted descriptor and gives the session to the thread with the fewest.
+ * It frees itself. -1 when memory is short.
+ */
 int session_start(struct proxy *proxy, int client, const struct address *peer);
+
+/* Dials, on the session's own thread: a crew_begin_fn. The session may be freed. */
+void session_begin(struct list *link);
 
 /* Cuts the connection: both sockets are closed now, what is inside is lost. */
 void session_cut(struct session *session);
@@ -25,7 +31,8 @@ void session_toxic_add(struct session *session, struct toxic *toxic, ns_t now);
 void session_toxic_update(struct session *session, const struct toxic *toxic, ns_t now);
 void session_toxic_remove(struct session *session, const struct toxic *toxic, ns_t now);
 
-/* The session whose member `link` is in its proxy's list. */
+/* The session whose member `link` is in its proxy's list, or waits to begin. */
 struct session *session_of(struct list *link);
+struct proxy *session_proxy(const struct session *session);
 
 #endif

@@ -53,6 +53,11 @@ static void arm(struct timers *t)
     t->armed_at = at;
 }
 
+static bool must_yield(const struct timers *t)
+{
+    return t->must_yield && atomic_load_explicit(t->must_yield, memory_order_relaxed);
+}
+
 static void fire_due(evutil_socket_t fd, short what, void *arg)
 {
     struct timers *t = arg;
@@ -64,7 +69,7 @@ static void fire_due(evutil_socket_t fd, short what, void *arg)
     t->firing = true;
     ns_t now = ns_now();
     /* Only what was due at the start: a timer that sets itself again waits for the next turn. */
-    while (t->count > 0 && t->heap[0]->at <= now) {
+    while (t->count > 0 && t->heap[0]->at <= now && !must_yield(t)) {
         struct timer *due = t->heap[0];
         timers_clear(t, due);
         due->fire(due, now);

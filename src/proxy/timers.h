@@ -7,6 +7,7 @@
 #ifndef PROXY_TIMERS_H
 #define PROXY_TIMERS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -33,6 +34,7 @@ struct timers {
     ns_t armed_at; /* what the timerfd is set to; NS_NEVER = not set */
     bool firing;
     struct event *event;
+    const atomic_bool *must_yield; /* leave what is due to the next turn; may be NULL */
 };
 
 /* Returns 0, or -1 when the kernel or memory refuses. */

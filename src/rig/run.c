@@ -30,8 +30,8 @@ struct run {
     struct controller controller;
     int *fault_handles; /* of the sampler, by fault of the plan */
     ns_t start_ns, end_ns;
-    enum phase phase;
-    ns_t phase_start_ns[PHASE_COUNT + 1]; /* when each really began; NS_NEVER = it did not */
+    size_t phase;
+    ns_t phase_start_ns[SCENARIO_PHASES_MAX]; /* when each really began; NS_NEVER = it did not */
     bool interrupted;
     struct err broken; /* why the run says nothing; "" = it does */
     struct node_stats final_stats[SCENARIO_NODES_MAX];
@@ -75,7 +75,7 @@ static int measure_begin(struct run *run, struct err *err)
     const struct run_config *config = run->config;
     struct recorder_config recorder = {
         .nodes = (unsigned)run->node_count,
-        .phases = PHASE_COUNT,
+        .phases = (unsigned)config->plan->scenario.phase_count,
         .workers = config->workers,
         .overdue_ns = config->timeout_ns + RUN_OVERDUE_SLACK_NS,
     };
@@ -111,7 +111,7 @@ static int load_begin(struct run *run, struct err *err)
     struct sampler_config sampler = {
         .recorder = run->recorder,
         .transitions = run->transitions,
-        .baseline_phase = PHASE_BASELINE,
+        .baseline_phase = SCENARIO_BASELINE,
         .interval_ns = config->interval_ns,
         .node_stats = read_node_stats,
         .interval = on_interval,
@@ -147,14 +147,13 @@ static int run_begin(struct run *run, struct err *err)
         run->names[i] = node->name;
         run->proxies[i] = node->proxy;
     }
-    for (int i = 0; i <= PHASE_COUNT; i++)
+    for (size_t i = 0; i < SCENARIO_PHASES_MAX; i++)
         run->phase_start_ns[i] = NS_NEVER;
     if (measure_begin(run, err) != 0 || client_begin(run, err) != 0 || load_begin(run, err) != 0)
         return -1;
     struct controller_config controller = {
         .plan = run->config->plan,
-        .api = topology_api(topology),
-        .proxies = run->proxies,
+        .env = {.api = topology_api(topology), .proxies = run->proxies},
         .start_ns = run->start_ns,
         .fault_begins = fault_begins,
         .fault_ended = fault_ended,
@@ -163,7 +162,7 @@ static int run_begin(struct run *run, struct err *err)
     return controller_init(&run->controller, &controller, err);
 }
 
-static void enter_phase(struct run *run, enum phase phase)
+static void enter_phase(struct run *run, size_t phase)
 {
     run->phase = phase;
     run->phase_start_ns[phase] = ns_now();
@@ -171,28 +170,25 @@ static void enter_phase(struct run *run, enum phase phase)
 }
 
 /*
- * What is due now. An operation belongs to the phase in which it starts, so the fault phase begins
- * before its first fault is switched on and lasts until its last one is off.
+ * What is due now. An operation belongs to the phase in which it starts, so a phase begins before
+ * its first fault is switched on and lasts until its last one is off.
  */
 static int run_advance(struct run *run, ns_t now)
 {
-    enum phase phase = plan_phase_at(run->config->plan, now - run->start_ns);
-    if (phase == PHASE_FAULT && run->phase != phase)
-        enter_phase(run, phase);
-    if (controller_advance(&run->controller, now, &run->broken) != 0)
+    size_t phase = plan_phase_at(run->config->plan, now - run->start_ns);
+    while (run->phase < phase) {
+        if (controller_advance(&run->controller, now, run->phase, &run->broken) != 0)
+            return -1;
+        enter_phase(run, run->phase + 1);
+    }
+    if (controller_advance(&run->controller, now, phase, &run->broken) != 0)
         return -1;
-    if (phase != run->phase)
-        enter_phase(run, phase);
     return topology_check(run->config->topology, &run->broken);
 }
 
 static ns_t next_phase_ns(const struct run *run)
 {
-    const struct plan *plan = run->config->plan;
-    for (int i = run->phase + 1; i < PHASE_COUNT; i++)
-        if (plan->scenario.phase_ns[i] > 0)
-            return run->start_ns + plan->phase_start_ns[i];
-    return run->start_ns + plan_length(plan);
+    return run->start_ns + run->config->plan->phase_start_ns[run->phase + 1];
 }
 
 /* Sleeps until `when`; true when a signal has come. */
@@ -207,7 +203,7 @@ static bool wait_for_signal(const struct run *run, ns_t when)
 static void run_through(struct run *run)
 {
     ns_t end = run->start_ns + plan_length(run->config->plan);
-    enter_phase(run, PHASE_BASELINE);
+    enter_phase(run, SCENARIO_BASELINE);
     for (ns_t now = run->start_ns; now < end; now = ns_now()) {
         if (run_advance(run, now) != 0)
             break;
@@ -248,13 +244,15 @@ static void run_free(struct run *run)
 static size_t collect_phases(const struct run *run, struct collect_phase *phases)
 {
     size_t count = 0;
-    for (int i = 0; i < PHASE_COUNT; i++) {
+    const struct scenario *scenario = &run->config->plan->scenario;
+    for (size_t i = 0; i < scenario->phase_count; i++) {
         if (run->phase_start_ns[i] == NS_NEVER)
             continue;
         if (count > 0)
             phases[count - 1].end_ns = run->phase_start_ns[i];
-        phases[count++] = (struct collect_phase){
-            .name = phase_names[i], .start_ns = run->phase_start_ns[i], .end_ns = run->end_ns};
+        phases[count++] = (struct collect_phase){.name = scenario->phases[i].name,
+                                                 .start_ns = run->phase_start_ns[i],
+                                                 .end_ns = run->end_ns};
     }
     return count;
 }
@@ -274,11 +272,11 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
         faults[count] = (struct collect_fault){
             .text = texts[count],
             .node = (unsigned)plan->faults[i].node,
-            .phase = PHASE_FAULT,
+            .phase = (unsigned)plan->faults[i].step->phase,
             .handle = run->fault_handles[i],
             .start_ns = log->first_on_ns,
             .end_ns = log->last_off_ns,
-            .victims = log->victims,
+            .victims = log->fault.victims,
         };
         count++;
     }
@@ -301,7 +299,7 @@ static int own_checks(const struct run *run, struct run_result *out)
 static struct run_result *run_collect(struct run *run, struct err *err)
 {
     const struct plan *plan = run->config->plan;
-    struct collect_phase phases[PHASE_COUNT];
+    struct collect_phase phases[SCENARIO_PHASES_MAX];
     struct collect_fault *faults = calloc(plan->fault_count + 1, sizeof *faults);
     char(*texts)[FAULT_TEXT_SIZE] = calloc(plan->fault_count + 1, sizeof *texts);
     struct run_result *out = NULL;
@@ -315,7 +313,7 @@ static struct run_result *run_collect(struct run *run, struct err *err)
             .start_ns = run->start_ns,
             .end_ns = run->end_ns,
             .interrupted = run->interrupted,
-            .baseline_phase = PHASE_BASELINE,
+            .baseline_phase = SCENARIO_BASELINE,
             .recorder = run->recorder,
             .sampler = run->sampler,
             .transitions = run->transitions,

@@ -15,16 +15,27 @@ size_t catalog_all(struct scenario *out, struct err *err)
     return catalog_file_count;
 }
 
-static bool is_path(const char *what)
+bool catalog_is_path(const char *what)
 {
     size_t length = strlen(what);
     return strchr(what, '/') != NULL || (length > 5 && strcmp(what + length - 5, ".yaml") == 0);
 }
 
-size_t catalog_find(const char *what, struct scenario *out, struct err *err)
+static size_t find_file(const char *path, const struct scenario_rules *rules, struct scenario *out,
+                        struct err *err)
 {
-    if (is_path(what))
-        return scenario_load(what, &out[0], err) == 0 ? 1 : 0;
+    struct yaml_problems problems;
+    if (scenario_load(path, rules, out, &problems) == 0)
+        return 1;
+    err_set(err, "%s", problems.errors[0].text);
+    return 0;
+}
+
+size_t catalog_find(const char *what, const struct scenario_rules *rules, struct scenario *out,
+                    struct err *err)
+{
+    if (catalog_is_path(what))
+        return find_file(what, rules, &out[0], err);
     size_t total = catalog_all(out, err);
     if (total == 0)
         return 0;
@@ -39,8 +50,9 @@ size_t catalog_find(const char *what, struct scenario *out, struct err *err)
             return 1;
         }
         suggest_offer(&nearest, out[i].name);
-        suggest_offer(&nearest, out[i].group);
-        if (strcmp(out[i].group, group) == 0)
+        for (size_t g = 0; g < out[i].group_count; g++)
+            suggest_offer(&nearest, out[i].groups[g]);
+        if (scenario_in_group(&out[i], group))
             out[found++] = out[i];
     }
     if (found == 0 && nearest.best != NULL)

@@ -3,7 +3,10 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/suggest.h"
@@ -22,16 +25,22 @@ static int fail_at(const struct yaml_doc *doc, size_t line, size_t column, struc
     size_t width = 0;
     while (start + width < end && start[width] != '\n' && width < QUOTE_MAX)
         width++;
+    struct err problem;
     if (column >= QUOTE_MAX)
-        return err_set(err, "%s:%zu:%zu: %s", doc->source, line + 1, column + 1, text);
-    return err_set(err, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
-                   (int)width, start, (int)column, "");
+        err_set(&problem, "%s:%zu:%zu: %s", doc->source, line + 1, column + 1, text);
+    else
+        err_set(&problem, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
+                (int)width, start, (int)column, "");
+    if (doc->problems->count < YAML_PROBLEMS_MAX)
+        doc->problems->errors[doc->problems->count++] = problem;
+    return err_set(err, "%s", problem.text);
 }
 
 int yaml_doc_init(struct yaml_doc *doc, const char *source, const char *text, size_t length,
-                  struct err *err)
+                  struct yaml_problems *problems, struct err *err)
 {
-    *doc = (struct yaml_doc){.source = source, .text = text, .length = length};
+    *doc =
+        (struct yaml_doc){.source = source, .text = text, .length = length, .problems = problems};
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         return err_set(err, "%s: out of memory", source);
@@ -71,6 +80,19 @@ yaml_node_t *yaml_doc_root(struct yaml_doc *doc)
     return yaml_document_get_root_node(&doc->document);
 }
 
+yaml_node_t *yaml_doc_find(struct yaml_doc *doc, const yaml_node_t *mapping, const char *key)
+{
+    if (mapping->type != YAML_MAPPING_NODE)
+        return NULL;
+    for (yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+         pair < mapping->data.mapping.pairs.top; pair++) {
+        const char *word = yaml_scalar(yaml_doc_node(doc, pair->key));
+        if (word != NULL && strcmp(word, key) == 0)
+            return yaml_doc_node(doc, pair->value);
+    }
+    return NULL;
+}
+
 const char *yaml_scalar(const yaml_node_t *node)
 {
     return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
@@ -102,4 +124,18 @@ int yaml_fail_unknown(struct yaml_doc *doc, const yaml_node_t *node, struct err 
         used +=
             (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", known[i]);
     return yaml_fail(doc, node, err, "unknown %s \"%.60s\"; one of: %s", what, word, list);
+}
+
+int yaml_number(struct yaml_doc *doc, const yaml_node_t *node, const char *what, double *out,
+                struct err *err)
+{
+    const char *text = yaml_scalar(node);
+    char *end = NULL;
+    if (text != NULL && text[0] != '\0') {
+        errno = 0;
+        *out = strtod(text, &end);
+    }
+    if (end == NULL || *end != '\0' || errno != 0 || !isfinite(*out))
+        return yaml_fail(doc, node, err, "%s must be a number", what);
+    return 0;
 }

@@ -12,6 +12,11 @@
 
 #include "toxic/stage.h"
 
+/* On cache lines of its own, which its thread need not share. */
+struct toxic_shard {
+    _Alignas(64) struct toxic_stats stats;
+};
+
 static const char *const stream_names[] = {
     [TOXIC_UPSTREAM] = "upstream",
     [TOXIC_DOWNSTREAM] = "downstream",
@@ -75,6 +80,7 @@ void toxic_free(struct toxic *toxic)
         return;
     free(toxic->name);
     free(toxic->stream_text);
+    free(toxic->shards);
     free(toxic);
 }
 
@@ -161,4 +167,32 @@ void toxic_stats_add(struct toxic_stats *sum, const struct toxic_stats *more)
     sum->delay_ns += more->delay_ns;
     sum->closes += more->closes;
     sum->resets += more->resets;
+}
+
+int toxic_spread(struct toxic *toxic, unsigned threads)
+{
+    assert(!toxic->shards && threads > 0);
+    if (threads == 1)
+        return 0;
+    size_t size = (threads - 1) * sizeof *toxic->shards;
+    toxic->shards = aligned_alloc(_Alignof(struct toxic_shard), size);
+    if (!toxic->shards)
+        return -1;
+    memset(toxic->shards, 0, size);
+    toxic->shard_count = threads - 1;
+    return 0;
+}
+
+struct toxic_stats *toxic_stats_of(struct toxic *toxic, unsigned thread)
+{
+    assert(thread <= toxic->shard_count);
+    return thread == 0 ? &toxic->stats : &toxic->shards[thread - 1].stats;
+}
+
+void toxic_gather(struct toxic *toxic)
+{
+    for (unsigned i = 0; i < toxic->shard_count; i++) {
+        toxic_stats_add(&toxic->stats, &toxic->shards[i].stats);
+        toxic->shards[i].stats = (struct toxic_stats){0};
+    }
 }

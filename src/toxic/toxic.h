@@ -49,7 +49,7 @@ struct toxic_ops;
 
 /*
  * Whom the toxic has hit so far: the proof that a fault took place. Counted by the stages, which
- * are given a pointer, so that every thread can have its own and a reader adds them up.
+ * are given a pointer: toxic_stats_of() their thread.
  */
 struct toxic_stats {
     uint64_t connections;   /* links on which something below happened at least once */
@@ -74,7 +74,9 @@ struct toxic {
      */
     float chunk_toxicity;
     struct toxic_values values;
-    struct toxic_stats stats;
+    struct toxic_stats stats;   /* of the first thread, and what was gathered of the others */
+    struct toxic_shard *shards; /* of the threads after the first; NULL: there is one thread */
+    unsigned shard_count;
 };
 
 /* All types, in the order of the documentation. */
@@ -123,5 +125,13 @@ void toxic_apply(struct toxic *toxic, const struct toxic_values *values, float t
 
 /* Adds `more` to `sum`. */
 void toxic_stats_add(struct toxic_stats *sum, const struct toxic_stats *more);
+
+/*
+ * With several threads each counts for itself. spread comes before any of them counts and is -1
+ * when memory is short; gather moves all counts into toxic->stats, while no other thread counts.
+ */
+int toxic_spread(struct toxic *toxic, unsigned threads);
+struct toxic_stats *toxic_stats_of(struct toxic *toxic, unsigned thread);
+void toxic_gather(struct toxic *toxic);
 
 #endif

@@ -16,7 +16,9 @@ import harness
 
 SERVER = (harness.MEMCHAOS, "proxy")
 WAIT = 30 * harness.TIME_FACTOR  # seconds: the bound of every wait, far above what is expected
-SPARE_PIPE_FDS = 2 * 4 + 1  # and the one to which the server writes its log
+# The same tests hold with any number of threads; the suite runs some of them with several.
+THREADS = int(os.environ.get("PROXY_THREADS", "1"))
+SPARE_PIPE_FDS = 2 * 4 * THREADS + 1  # and the one to which the server writes its log
 
 
 class Server:
@@ -29,6 +31,8 @@ class Server:
 
         env = dict(os.environ, LOG_LEVEL=log_level)
         self.log = []  # the events so far, as dictionaries
+        if THREADS > 1 and "-threads" not in flags:
+            flags = ("-threads", str(THREADS), *flags)
         self.process = subprocess.Popen([*SERVER, "-port", "0", *flags], stdout=subprocess.PIPE,
                                         text=True, env=env, preexec_fn=limit)
         for line in self.process.stdout:
@@ -39,7 +43,8 @@ class Server:
                 break
         else:
             raise RuntimeError("the server did not start")
-        threading.Thread(target=self.drain, daemon=True).start()
+        self.reader = threading.Thread(target=self.drain, daemon=True)
+        self.reader.start()
 
     def drain(self):
         for line in self.process.stdout:
@@ -79,8 +84,11 @@ class Server:
         return others + max(0, pipes - SPARE_PIPE_FDS)
 
     def stop(self):
+        """Ends the server; then the log is complete."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(WAIT)
+        code = self.process.wait(WAIT)
+        self.reader.join(WAIT)
+        return code
 
 
 class Upstream:

@@ -48,8 +48,10 @@ class Endurance(Case):
         thread.start()
         self.threads.append(thread)
 
-    def run_for(self, seconds, work):
-        """Runs work() in this thread until the time is over, then ends the other threads."""
+    def run_for(self, seconds, work, finish=lambda: None):
+        """Runs work() in this thread until the time is over, then finish(), and ends the other
+        threads.
+        """
         end = time.monotonic() + seconds
         rounds = 0
         try:
@@ -58,6 +60,7 @@ class Endurance(Case):
                 rounds += 1
         finally:
             self.over.set()
+            finish()
             for thread in self.threads:
                 thread.join(WAIT)
         self.assertEqual(self.problems, [])
@@ -167,13 +170,7 @@ class Endurance(Case):
             if rng.random() < 0.3:
                 self.api(204, "POST", "/reset")
 
-        def finish():
-            self.over.set()
-            with contextlib.suppress(AssertionError):
-                self.api(204, "POST", "/reset")
-        threading.Timer(SECONDS / 4, finish).start()
-        rounds = self.run_for(SECONDS / 4 + WAIT, operate)
-        self.api(204, "POST", "/reset")
+        rounds = self.run_for(SECONDS / 4, operate, lambda: self.api(204, "POST", "/reset"))
         print(f"# {rounds} calls, {done[0]} streams")
         self.assertGreater(done[0], 0)
         self.assert_nothing_left(fds)

@@ -25,6 +25,7 @@ struct bench {
     struct proxy_env env;
     struct link link;
     struct traffic total;
+    struct rate_credit credit;
     struct rate_gate gate;
     int sender;   /* the other end of the link's source */
     int receiver; /* … of its destination */
@@ -100,7 +101,8 @@ static int bench_start(void **state)
     assert_int_equal(timers_init(&b->env.timers, b->env.base), 0);
     chunk_pool_init(&b->env.pool, 4);
     pipes_init(&b->env.pipes, 1 << 20);
-    rate_gate_init(&b->gate, &b->env.timers);
+    rate_credit_init(&b->credit, false);
+    rate_gate_init(&b->gate, &b->credit, &b->env.timers);
     b->link =
         (struct link){.env = &b->env, .total = &b->total, .events = &events, .gate = &b->gate};
     tcp_pair(&b->link.source, &b->sender);
@@ -363,7 +365,7 @@ static void a_shared_rate_keeps_the_stream_out_of_the_pipe(void **state)
 {
     struct bench *b = *state;
     fill_pipe(b);
-    rate_gate_set(&b->gate, 1000000, ns_now());
+    rate_credit_set(&b->credit, 1000000, ns_now());
     drain(b);
     size_t pipes = b->env.pipes.count;
     uint64_t end = b->sent + STREAM_BYTES / 8;

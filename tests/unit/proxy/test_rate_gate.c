@@ -39,14 +39,17 @@ static void passes_exactly_the_rate(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct timers timers = {.fd = -1};
+        struct rate_credit credit;
         struct rate_gate g;
         size_t sum = 0;
-        rate_gate_init(&g, &timers);
-        rate_gate_set(&g, table[i].kb_per_s, 0);
+        rate_credit_init(&credit, false);
+        rate_gate_init(&g, &credit, &timers);
+        rate_credit_set(&credit, table[i].kb_per_s, 0);
         for (ns_t now = 0; now <= table[i].span; now += table[i].step)
             sum += take_all(&g, now);
         assert_int_equal(sum, table[i].want);
         rate_gate_deinit(&g);
+        rate_credit_deinit(&credit);
     }
 }
 
@@ -54,45 +57,54 @@ static void saves_up_no_more_than_one_burst(void **state)
 {
     (void)state;
     struct timers timers = {.fd = -1};
+    struct rate_credit credit;
     struct rate_gate g;
-    rate_gate_init(&g, &timers);
-    rate_gate_set(&g, 1000, 0);
+    rate_credit_init(&credit, false);
+    rate_gate_init(&g, &credit, &timers);
+    rate_credit_set(&credit, 1000, 0);
     assert_int_equal(take_all(&g, 3600 * NS_PER_SEC), 5000);
     assert_int_equal(take_all(&g, 3600 * NS_PER_SEC), 0);
     /* However low the rate, one byte can be saved up. */
-    rate_gate_set(&g, 1, 3600 * NS_PER_SEC);
+    rate_credit_set(&credit, 1, 3600 * NS_PER_SEC);
     assert_int_equal(take_all(&g, 3600 * NS_PER_SEC + NS_PER_MS - 1), 0);
     assert_int_equal(take_all(&g, 3600 * NS_PER_SEC + NS_PER_MS), 1);
     rate_gate_deinit(&g);
+    rate_credit_deinit(&credit);
 }
 
 static void lets_everything_pass_without_a_rate(void **state)
 {
     (void)state;
     struct timers timers = {.fd = -1};
+    struct rate_credit credit;
     struct rate_gate g;
-    rate_gate_init(&g, &timers);
+    rate_credit_init(&credit, false);
+    rate_gate_init(&g, &credit, &timers);
     assert_true(rate_gate_is_open(&g));
     assert_int_equal(rate_gate_share(&g, 32768, 5), 32768);
-    rate_gate_set(&g, 10, 5);
+    rate_credit_set(&credit, 10, 5);
     assert_false(rate_gate_is_open(&g));
     assert_int_equal(rate_gate_share(&g, 32768, 5), 0);
-    rate_gate_set(&g, 0, 6);
+    rate_credit_set(&credit, 0, 6);
     assert_int_equal(rate_gate_share(&g, 32768, 6), 32768);
     rate_gate_deinit(&g);
+    rate_credit_deinit(&credit);
 }
 
 static void a_clock_that_stands_or_goes_back_gives_nothing(void **state)
 {
     (void)state;
     struct timers timers = {.fd = -1};
+    struct rate_credit credit;
     struct rate_gate g;
-    rate_gate_init(&g, &timers);
-    rate_gate_set(&g, 1000, 10 * NS_PER_MS);
+    rate_credit_init(&credit, false);
+    rate_gate_init(&g, &credit, &timers);
+    rate_credit_set(&credit, 1000, 10 * NS_PER_MS);
     assert_int_equal(take_all(&g, 10 * NS_PER_MS), 0);
     assert_int_equal(take_all(&g, 0), 0);
     assert_int_equal(take_all(&g, 11 * NS_PER_MS), 1000);
     rate_gate_deinit(&g);
+    rate_credit_deinit(&credit);
 }
 
 int main(void)

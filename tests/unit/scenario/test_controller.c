@@ -57,14 +57,14 @@ static void rig_start(struct rig *rig, const char *steps)
             apiclient_create(rig->api, proxies[i], "127.0.0.1:0", "127.0.0.1:1", NULL, &err), 0);
     snprintf(text, sizeof text,
              "name: t\ndescription: d\nphases: {baseline: 1s, fault: 4s, recovery: 1s}\n%s", steps);
+    struct plan_config plan = {.node_count = 2, .seed = 1};
     if (scenario_parse("t", text, strlen(text), &rig->scenario, &err) != 0 ||
-        plan_init(&rig->plan, &rig->scenario, 2, 0, &err) != 0)
+        plan_init(&rig->plan, &rig->scenario, &plan, &err) != 0)
         fail_msg("%s", err.text);
     rig->start_ns = ns_now();
     struct controller_config config = {
         .plan = &rig->plan,
-        .api = rig->api,
-        .proxies = proxies,
+        .env = {.api = rig->api, .proxies = proxies},
         .start_ns = rig->start_ns,
         .fault_begins = on_begin,
         .fault_ended = on_end,
@@ -84,7 +84,7 @@ static void rig_stop(struct rig *rig)
 static void advance(struct rig *rig, ns_t at)
 {
     struct err err = {""};
-    if (controller_advance(&rig->controller, rig->start_ns + at, &err) != 0)
+    if (controller_advance(&rig->controller, rig->start_ns + at, SCENARIO_PHASES_MAX, &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -117,7 +117,7 @@ static void switches_toxics_on_and_off_at_their_times(void **state)
     }
     assert_int_equal(rig.ended, 1);
     assert_int_equal(controller_deadline(&rig.controller), NS_NEVER);
-    assert_true(rig.controller.faults[0].victims.counted);
+    assert_true(rig.controller.faults[0].fault.victims.counted);
     rig_stop(&rig);
 }
 
@@ -145,10 +145,13 @@ static void what_the_proxy_refuses_is_told_and_undone(void **state)
     (void)state;
     struct rig rig;
     struct err err = {""};
-    rig_start(&rig, "steps:\n- {target: node 1, toxic: no_such_toxic}\n");
-    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, &err), -1);
+    rig_start(&rig, "steps:\n- {target: node 1, toxic: noop, stream: both}\n");
+    const struct apiclient_toxic taken = {
+        .name = "memchaos_1_downstream", .type = "noop", .toxicity = 1};
+    assert_int_equal(apiclient_toxic_add(rig.api, "a", &taken, &err), APICLIENT_OK);
+    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 1, &err), -1);
     assert_non_null(strstr(err.text, "node 1"));
-    assert_non_null(strstr(err.text, "invalid toxic type"));
+    assert_non_null(strstr(err.text, "exists"));
     assert_int_equal(controller_undo(&rig.controller, &err), 0);
     assert_int_equal(proxy_of(&rig, "a").toxic_count, 0);
     rig_stop(&rig);

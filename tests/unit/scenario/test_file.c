@@ -13,6 +13,7 @@
 
 #define HEAD "name: x\ndescription: d\n"
 #define PHASES "phases: {baseline: 1s, fault: 2s, recovery: 3s}\n"
+#define ONE_STEP(fault) HEAD PHASES "steps:\n- {target: all, " fault "}\n"
 #define STEP "steps:\n- target: node 1\n  proxy: down\n"
 
 static int parse(const char *text, struct scenario *scenario, struct err *err)
@@ -35,20 +36,20 @@ static void reads_every_key(void **state)
     assert_string_equal(err.text, "");
     assert_int_equal(rc, 0);
     assert_string_equal(s.name, "x");
-    assert_string_equal(s.group, "g");
+    assert_true(scenario_in_group(&s, "g"));
     assert_int_equal(scenario_length(&s), 6 * NS_PER_SEC);
     assert_int_equal(s.step_count, 2);
-    assert_int_equal(s.steps[0].nodes, 5);
-    assert_int_equal(s.steps[0].kind, FAULT_TOXIC);
-    assert_string_equal(s.steps[0].toxic, "latency");
+    assert_int_equal(s.steps[0].target.nodes, 5);
+    assert_int_equal(s.steps[0].fault->family, FAULT_FAMILY_TOXIC);
+    assert_string_equal(s.steps[0].fault->name, "latency");
     assert_int_equal(s.steps[0].streams, STREAM_UPSTREAM | STREAM_DOWNSTREAM);
-    assert_int_equal(s.steps[0].attribute_count, 2);
-    assert_string_equal(s.steps[0].attributes[1].name, "jitter");
-    assert_true(s.steps[0].attributes[1].value == 50 && s.steps[0].toxicity == 0.5);
+    assert_int_equal(s.steps[0].values.given, 3);
+    assert_true(s.steps[0].values.v[1] == 50 && s.steps[0].toxicity == 0.5);
     assert_int_equal(s.steps[0].at_ns, NS_PER_SEC);
     assert_int_equal(s.steps[0].for_ns, 100 * NS_PER_MS);
     assert_int_equal(s.steps[0].every_ns, NS_PER_SEC);
-    assert_true(s.steps[1].nodes == UINT64_MAX && s.steps[1].kind == FAULT_PROXY_DOWN);
+    assert_true(s.steps[1].target.kind == TARGET_ALL &&
+                s.steps[1].fault->family == FAULT_FAMILY_PROXY);
     assert_true(s.steps[1].for_ns == NS_NEVER && s.steps[1].toxicity == 1);
 }
 
@@ -82,15 +83,27 @@ static void names_the_place_and_the_value_of_every_mistake(void **state)
         {HEAD PHASES "steps:\n- {target: node, proxy: down}\n", "f.yaml:5:12", "node N"},
         {HEAD PHASES "steps:\n- {target: node 1x, proxy: down}\n", "f.yaml:5:12", "node N"},
         {HEAD PHASES "steps:\n- {target: all, proxy: dwon}\n", "f.yaml:5:24", "\"down\""},
-        {HEAD PHASES "steps:\n- {target: all, toxic: a, stream: up}\n", "f.yaml:5:35", "upstream"},
-        {HEAD PHASES "steps:\n- {target: all, toxic: a, toxicity: 2}\n", "f.yaml:5:37", "0 and 1"},
-        {HEAD PHASES "steps:\n- {target: all, toxic: a, toxicity: x}\n", "f.yaml:5:37", "number"},
-        {HEAD PHASES "steps:\n- {target: all, toxic: a, attributes: {l: 1h}}\n", "f.yaml:5:43",
-         "number"},
-        {HEAD PHASES "steps:\n- {target: all, proxy: down, stream: both}\n", "f.yaml:5:3",
-         "belong to a toxic"},
-        {HEAD PHASES "steps:\n- {target: all, proxy: down, every: 1s}\n", "f.yaml:5:3", "\"for\""},
-        {HEAD PHASES "steps:\n- {target: all, proxy: down, at: 2s}\n", "f.yaml", "after the fault"},
+        {ONE_STEP("toxic: noop, stream: up"), "f.yaml:5:38", "upstream"},
+        {ONE_STEP("toxic: noop, toxicity: 2"), "f.yaml:5:40", "0 and 1"},
+        {ONE_STEP("toxic: noop, toxicity: x"), "f.yaml:5:40", "number"},
+        {ONE_STEP("toxic: latncy"), "f.yaml:5:24", "did you mean \"latency\""},
+        {ONE_STEP("toxic: {a: 1}"), "f.yaml:5:24", "must be a word"},
+        {ONE_STEP("toxic: noop, attributes: {a: 1}"), "f.yaml:5:42", "has no attributes"},
+        {ONE_STEP("toxic: latency, attributes: 5"), "f.yaml:5:45", "mapping"},
+        {ONE_STEP("toxic: latency, attributes: {l: 1}"), "f.yaml:5:46", "latency, jitter"},
+        {ONE_STEP("attributes: {latncy: 1}, toxic: latency"), "f.yaml:5:30", "did you mean"},
+        {ONE_STEP("toxic: latency, attributes: {latency: 1h}"), "f.yaml:5:55", "number"},
+        {ONE_STEP("toxic: latency, attributes: {latency: 1.5}"), "f.yaml:5:55", "an integer"},
+        {ONE_STEP("toxic: latency, attributes: {jitter: 1, jitter: 2}"), "f.yaml:5:57", "twice"},
+        {ONE_STEP("toxic: bandwidth, attributes: {rate: -1}"), "f.yaml:5:54", "at least 0"},
+        {ONE_STEP("toxic: packet_loss, attributes: {loss_rate: 5}"), "f.yaml:5:61", "from 0 to 1"},
+        {ONE_STEP("toxic: noop, proxy: down"), "f.yaml:5:3", "one fault"},
+        {ONE_STEP("proxy: down, stream: both"), "f.yaml:5:38", "does not belong to"},
+        {ONE_STEP("proxy: down, toxicity: 1"), "f.yaml:5:40", "belongs to a toxic"},
+        {ONE_STEP("proxy: down, attributes: {}"), "f.yaml:5:42", "has no attributes"},
+        {HEAD PHASES "steps:\n- {target: all, proxy: down, every: 1s}\n", "f.yaml:5:37", "\"for\""},
+        {HEAD PHASES "steps:\n- {target: all, proxy: down, at: 2s}\n", "f.yaml:5:34",
+         "after its phase"},
         {HEAD PHASES STEP "---\n" HEAD, "f.yaml", "more than one document"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -144,13 +157,13 @@ static void finds_scenarios_by_name_group_and_file(void **state)
     (void)state;
     static struct scenario list[CATALOG_MAX];
     struct err err = {""};
-    assert_int_equal(catalog_find("latency", list, &err), 1);
+    assert_int_equal(catalog_find("latency", NULL, list, &err), 1);
     assert_string_equal(list[0].name, "latency");
-    assert_true(catalog_find("all", list, &err) >= 6);
-    assert_int_equal(catalog_find("original", list, &err), 2);
-    assert_int_equal(catalog_find("packet-los", list, &err), 0);
+    assert_true(catalog_find("all", NULL, list, &err) >= 6);
+    assert_int_equal(catalog_find("original", NULL, list, &err), 2);
+    assert_int_equal(catalog_find("packet-los", NULL, list, &err), 0);
     assert_non_null(strstr(err.text, "did you mean \"packet-loss\""));
-    assert_int_equal(catalog_find("./nowhere.yaml", list, &err), 0);
+    assert_int_equal(catalog_find("./nowhere.yaml", NULL, list, &err), 0);
     assert_non_null(strstr(err.text, "./nowhere.yaml: No such file"));
 }
 

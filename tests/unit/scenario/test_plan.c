@@ -27,6 +27,16 @@ static struct scenario scenario_of(const char *steps)
     return scenario;
 }
 
+/* Phases of such a scenario by index. */
+enum { FAULT = 1, RECOVERY = 2 };
+
+static int resolve(struct plan *plan, const struct scenario *scenario, size_t nodes, ns_t duration,
+                   struct err *err)
+{
+    struct plan_config config = {.node_count = nodes, .duration = duration, .seed = 1};
+    return plan_init(plan, scenario, &config, err);
+}
+
 static void phases_keep_their_proportion(void **state)
 {
     (void)state;
@@ -43,18 +53,18 @@ static void phases_keep_their_proportion(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct plan plan;
         struct err err;
-        assert_int_equal(plan_init(&plan, &scenario, 3, cases[i].duration, &err), 0);
-        assert_int_equal(plan.phase_start_ns[PHASE_FAULT], cases[i].fault);
-        assert_int_equal(plan.phase_start_ns[PHASE_RECOVERY], cases[i].recovery);
+        assert_int_equal(resolve(&plan, &scenario, 3, cases[i].duration, &err), 0);
+        assert_int_equal(plan.phase_start_ns[FAULT], cases[i].fault);
+        assert_int_equal(plan.phase_start_ns[RECOVERY], cases[i].recovery);
         assert_int_equal(plan_length(&plan), cases[i].end);
         assert_int_equal(plan.event_count, 2);
-        assert_true(plan.events[0].on && !plan.events[1].on);
+        assert_true(plan.events[0].action == PLAN_ON && plan.events[1].action == PLAN_OFF);
         assert_int_equal(plan.events[0].at_ns, cases[i].fault);
         assert_int_equal(plan.events[1].at_ns, cases[i].recovery);
-        assert_int_equal(plan_phase_at(&plan, 0), PHASE_BASELINE);
-        assert_int_equal(plan_phase_at(&plan, cases[i].fault - 1), PHASE_BASELINE);
-        assert_int_equal(plan_phase_at(&plan, cases[i].fault), PHASE_FAULT);
-        assert_int_equal(plan_phase_at(&plan, cases[i].end), PHASE_RECOVERY);
+        assert_int_equal(plan_phase_at(&plan, 0), SCENARIO_BASELINE);
+        assert_int_equal(plan_phase_at(&plan, cases[i].fault - 1), SCENARIO_BASELINE);
+        assert_int_equal(plan_phase_at(&plan, cases[i].fault), FAULT);
+        assert_int_equal(plan_phase_at(&plan, cases[i].end), RECOVERY);
         plan_deinit(&plan);
     }
 }
@@ -66,7 +76,7 @@ static void a_pulse_keeps_its_shape_when_phases_shrink(void **state)
         scenario_of("- {target: node 2, toxic: bandwidth, at: 2s, for: 300ms, every: 1s}\n");
     struct plan plan;
     struct err err;
-    assert_int_equal(plan_init(&plan, &scenario, 3, 10 * SEC, &err), 0);
+    assert_int_equal(resolve(&plan, &scenario, 3, 10 * SEC, &err), 0);
     /* The fault phase is 2.5 s to 7.5 s; the step begins a fifth into it. */
     assert_int_equal(plan.event_count, 8);
     for (size_t i = 0; i < plan.event_count; i += 2) {
@@ -84,13 +94,13 @@ static void no_fault_outlasts_its_phase(void **state)
                     "- {target: node 2, toxic: latency, for: 900ms, every: 1s, at: 500ms}\n");
     struct plan plan;
     struct err err;
-    assert_int_equal(plan_init(&plan, &scenario, 3, 0, &err), 0);
+    assert_int_equal(resolve(&plan, &scenario, 3, 0, &err), 0);
     int on = 0;
     for (size_t i = 0; i < plan.event_count; i++) {
-        assert_true(plan.events[i].at_ns >= plan.phase_start_ns[PHASE_FAULT]);
-        assert_true(plan.events[i].at_ns <= plan.phase_start_ns[PHASE_RECOVERY]);
+        assert_true(plan.events[i].at_ns >= plan.phase_start_ns[FAULT]);
+        assert_true(plan.events[i].at_ns <= plan.phase_start_ns[RECOVERY]);
         assert_true(i == 0 || plan.events[i - 1].at_ns <= plan.events[i].at_ns);
-        on += plan.events[i].on ? 1 : -1;
+        on += plan.events[i].action == PLAN_ON ? 1 : -1;
     }
     assert_int_equal(on, 0);
     plan_deinit(&plan);
@@ -103,7 +113,7 @@ static void targets_become_nodes(void **state)
                                            "- {target: nodes 1 3, toxic: latency, stream: both}\n");
     struct plan plan;
     struct err err;
-    assert_int_equal(plan_init(&plan, &scenario, 4, 0, &err), 0);
+    assert_int_equal(resolve(&plan, &scenario, 4, 0, &err), 0);
     static const size_t expected[] = {0, 1, 2, 3, 0, 2};
     assert_int_equal(plan.fault_count, 6);
     for (size_t i = 0; i < 6; i++)
@@ -114,7 +124,7 @@ static void targets_become_nodes(void **state)
     plan_fault_text(&plan.faults[5], text, sizeof text);
     assert_string_equal(text, "latency both ways");
     plan_deinit(&plan);
-    assert_int_equal(plan_init(&plan, &scenario, 2, 0, &err), -1);
+    assert_int_equal(resolve(&plan, &scenario, 2, 0, &err), -1);
     assert_non_null(strstr(err.text, "step 2"));
 }
 
@@ -125,9 +135,9 @@ static void too_short_and_too_many_are_refused(void **state)
         scenario_of("- {target: node 1, proxy: down, for: 5ms, every: 10ms}\n");
     struct plan plan;
     struct err err;
-    assert_int_equal(plan_init(&plan, &scenario, 3, 100 * MS, &err), -1);
+    assert_int_equal(resolve(&plan, &scenario, 3, 100 * MS, &err), -1);
     assert_non_null(strstr(err.text, "less than 100 ms"));
-    assert_int_equal(plan_init(&plan, &scenario, 3, 3600 * SEC, &err), -1);
+    assert_int_equal(resolve(&plan, &scenario, 3, 3600 * SEC, &err), -1);
     assert_non_null(strstr(err.text, "more than 100000 times"));
 }
 
