@@ -76,11 +76,12 @@ void mcm_arena_reset(struct mcm_arena *arena)
     }
 }
 
-void mcm_arena_shrink(struct mcm_arena *arena, unsigned blocks_max)
+unsigned mcm_arena_shrink(struct mcm_arena *arena, unsigned blocks_max)
 {
+    unsigned kept = 0;
     mcm_arena_reset(arena);
     struct block **place = &arena->spare;
-    for (unsigned i = 0; i < blocks_max && *place != NULL; i++)
+    for (; kept < blocks_max && *place != NULL; kept++)
         place = &(*place)->next;
     struct block *surplus = *place;
     *place = NULL;
@@ -89,6 +90,7 @@ void mcm_arena_shrink(struct mcm_arena *arena, unsigned blocks_max)
         surplus = block->next;
         free(block);
     }
+    return kept;
 }
 
 void mcm_arena_free(struct mcm_arena *arena)

@@ -15,9 +15,10 @@
 /* Whether an item of a get that ends so becomes a miss when the caller wants no errors. */
 static bool is_hidden(const struct mcm_batch *batch, enum mcm_outcome outcome)
 {
+    if (!batch->options.errors_as_misses || batch->kind != MCM_BATCH_GET)
+        return false;
     enum mcm_class domain = mcm_outcome_class(outcome);
-    return batch->options.errors_as_misses && batch->kind == MCM_BATCH_GET &&
-           domain != MCM_CLASS_ANSWER && domain != MCM_CLASS_CALLER && domain != MCM_CLASS_STOPPED;
+    return domain != MCM_CLASS_ANSWER && domain != MCM_CLASS_CALLER && domain != MCM_CLASS_STOPPED;
 }
 
 static void finish_one(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
@@ -34,7 +35,7 @@ static void finish_one(struct mcm_batch *batch, size_t index, enum mcm_outcome o
         batch->options.on_item(batch->options.on_item_arg, batch->items, index);
 }
 
-void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+static void finish_twins(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
 {
     const struct mcm_batch_item *first = &batch->items[index];
     size_t twin = mcm_batch_next_twin(batch, index);
@@ -49,15 +50,33 @@ void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outco
         item->home_outcome = first->home_outcome;
         finish_one(batch, twin, outcome);
     }
+}
+
+void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+{
+    if (batch->twins != NULL)
+        finish_twins(batch, index, outcome);
     finish_one(batch, index, outcome);
+}
+
+static bool is_plain_key(const struct mcm_batch *batch, struct mcm_slice key)
+{
+    return batch->client->keys == MCM_KEYS_DEFAULT && mcm_key_is_valid(key);
+}
+
+/* By the other rules; a key that is encoded cannot stand in a get line. */
+static bool is_other_key(struct mcm_batch *batch, struct mcm_slice key)
+{
+    struct mcm_wire_key wire;
+    bool is_valid = mcm_key_prepare(batch->client->keys, key, &wire);
+    batch->classic = batch->classic && !(is_valid && wire.base64);
+    return is_valid;
 }
 
 static enum mcm_outcome check_item(struct mcm_batch *batch, struct mcm_batch_item *item)
 {
-    struct mcm_wire_key wire;
-    if (!mcm_key_prepare(batch->client->keys, item->key, &wire))
+    if (!is_plain_key(batch, item->key) && !is_other_key(batch, item->key))
         return MCM_E_KEY;
-    batch->classic = batch->classic && !wire.base64;
     if (batch->kind == MCM_BATCH_SET && item->value.size > batch->client->value_size_max)
         return MCM_E_TOO_BIG;
     if (batch->kind == MCM_BATCH_SET && item->ttl > INT32_MAX)
@@ -79,8 +98,10 @@ static void find_server(struct mcm_batch *batch, struct mcm_batch_item *item)
 /* What the server must be asked, or told, before it is sent the item. */
 static void prepare_item(struct mcm_batch *batch, struct mcm_batch_item *item)
 {
-    enum mcm_outcome outcome =
-        mcm_client_settle(batch->client, batch->topology, item->server, item->key, batch->deadline);
+    enum mcm_outcome outcome = MCM_OK;
+    if (mcm_client_backend_in(batch->client, batch->topology, item->server)->missed != NULL)
+        outcome = mcm_client_settle(batch->client, batch->topology, item->server, item->key,
+                                    batch->deadline);
     /* When it is down the item will find out itself. */
     if (outcome != MCM_OK && !mcm_outcome_is_down(outcome))
         item->outcome = outcome;
@@ -117,7 +138,8 @@ static void check_items(struct mcm_batch *batch)
 
 static bool is_to_send(const struct mcm_batch *batch, size_t index)
 {
-    return batch->items[index].outcome == MCM_OUTCOME_COUNT && !mcm_batch_is_twin(batch, index);
+    return batch->items[index].outcome == MCM_OUTCOME_COUNT &&
+           (batch->twins == NULL || !mcm_batch_is_twin(batch, index));
 }
 
 /* Servers of the list and of the gutter. */

@@ -282,10 +282,10 @@ enum mcm_outcome mcm_client_settle(struct mcm_client *client, const struct mcm_t
                                    unsigned index, struct mcm_slice key, mcm_ns deadline)
 {
     uint64_t version;
-    struct route route = {client, topology, key, NULL, 0, deadline};
     struct mcm_missed *missed = mcm_client_backend_in(client, topology, index)->missed;
     if (missed == NULL || !mcm_missed_find(missed, key, &version))
         return MCM_OK;
+    struct route route = {client, topology, key, NULL, 0, deadline};
     enum mcm_outcome outcome = delete_from(&route, index);
     if (!mcm_outcome_is_answer(outcome))
         return outcome;

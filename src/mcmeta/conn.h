@@ -107,8 +107,8 @@ struct mcm_conn {
     struct mcm_op *done_first, *done_last;
 
     enum mcm_conn_phase phase;
-    uint64_t value_got;      /* bytes of the value in progress */
-    unsigned value_end_size; /* bytes of its CRLF */
+    unsigned value_end_size; /* bytes of the CRLF behind the value in progress */
+    uint64_t value_got;      /* bytes of that value */
     struct mcm_reader reader;
 
     enum mcm_outcome run_outcome; /* of the quiet run, once an error line came; else MCM_OK */

@@ -208,9 +208,11 @@ static void submit_line(struct mcm_group *group)
 {
     struct mcm_group_slot *slot = take_slot(group);
     struct mcm_classic_get *get = &((struct line_slot *)slot)->get;
+    const struct mcm_batch_item *items = group->batch->items;
+    const size_t *order = group->batch->order;
     mcm_classic_get_init(get, &line_ops, group->batch->options.want_cas);
     slot->position = group->next;
-    while (group->next < group->end && mcm_classic_get_add(get, item_at(group, group->next)->key))
+    while (group->next < group->end && mcm_classic_get_add(get, items[order[group->next]].key))
         group->next++;
     slot->count = group->next - slot->position;
     struct mcm_request request = mcm_classic_get_request(get);

@@ -99,7 +99,8 @@ static void exchange_values(struct mcm_client *client)
     }
     struct mcm_server_stats stats = {.size = sizeof(stats)};
     mcm_client_stats(client, 0, &stats);
-    assert_int_equal(stats.created, 1);
+    /* A lane does not carry the question after the server's limit for values. */
+    assert_in_range(stats.created, 1, 2);
 }
 
 static void values_of_every_size_pass_through_tls(void **state)
