@@ -133,13 +133,18 @@ struct mcm_client_config {
     unsigned idle_connections_max; /* unused ones beyond this are closed; 0 = connections_max */
     bool take_turns;               /* reuse all unused connections in turn, not the warmest first */
     unsigned dials_max;            /* connections being made at once; 0 = no limit */
-    mcm_ns dial_backoff;     /* after the n-th failed connect in a row none starts for a random */
-    mcm_ns dial_backoff_max; /* time below min(max, backoff * 2^(n-1)); 0 = off; max 0 = 100 * */
-    mcm_ns acquire_timeout;  /* longest wait for a connection, within the deadline; 0 = off */
-    mcm_ns lifetime_max;     /* age at which a connection is replaced; 0 = never */
-    double lifetime_jitter;  /* share of lifetime_max taken off or added at random, 0 to 0.5 */
-    mcm_ns idle_max;         /* unused connections are closed after this; 0 = never */
-    mcm_ns idle_check;       /* look whether a connection unused this long died; 0 = always */
+    /* After the n-th failed connect in a row none starts for a random time below min(max, backoff *
+     * 2^(n-1)); 0 = off; max 0 = 100 * backoff. Calls whose deadline comes first end at once, and
+     * so do all with an on_failure other than the error: they have somewhere else to go. The
+     * default is 50 ms without a circuit breaker and off with one, which does the same job sooner.
+     */
+    mcm_ns dial_backoff;
+    mcm_ns dial_backoff_max;
+    mcm_ns acquire_timeout;     /* longest wait for a connection, within the deadline; 0 = off */
+    mcm_ns lifetime_max;        /* age at which a connection is replaced; 0 = never */
+    double lifetime_jitter;     /* share of lifetime_max taken off or added at random, 0 to 0.5 */
+    mcm_ns idle_max;            /* unused connections are closed after this; 0 = never */
+    mcm_ns idle_check;          /* look whether a connection unused this long died; 0 = always */
     mcm_ns health_check_period; /* ping unused connections this often; 0 = never */
     mcm_ns health_timeout;      /* how long such a ping may take; 0 = 1 s */
     bool maintenance_thread;    /* do health checks and expiry in a thread of the client; else
@@ -178,17 +183,20 @@ struct mcm_client_config {
 
 #define MCM_SERVERS_MAX 1024
 
-#define MCM_CLIENT_CONFIG_DEFAULT                                                                  \
-    {                                                                                              \
-        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,             \
-        .failure_choices = 2, .failure_ttl_max = 10, .connections_max = 10, .waiters_max = 0,      \
-        .lifetime_max = INT64_C(300000000000), .lifetime_jitter = 0.1,                             \
-        .idle_max = INT64_C(60000000000), .idle_check = INT64_C(1000000000),                       \
-        .health_check_period = INT64_C(10000000000), .maintenance_thread = true,                   \
-        .mode = MCM_MODE_EXCLUSIVE, .lanes = 2, .lane_in_flight_max = 512, .lane_store_max = 8192, \
-        .lane_fetch_max = 65536, .connect_timeout = INT64_C(250000000),                            \
-        .unacked_max = INT64_C(2000000000), .resolve_period = INT64_C(30000000000),                \
-        .verify = true,                                                                            \
+#define MCM_DIAL_BACKOFF_DEFAULT (-1)
+
+#define MCM_CLIENT_CONFIG_DEFAULT                                                             \
+    {                                                                                         \
+        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,        \
+        .failure_choices = 2, .failure_ttl_max = 10, .connections_max = 10, .waiters_max = 0, \
+        .dials_max = 2, .dial_backoff = MCM_DIAL_BACKOFF_DEFAULT,                             \
+        .dial_backoff_max = INT64_C(5000000000), .lifetime_max = INT64_C(300000000000),       \
+        .lifetime_jitter = 0.1, .idle_max = INT64_C(60000000000),                             \
+        .idle_check = INT64_C(1000000000), .health_check_period = INT64_C(10000000000),       \
+        .maintenance_thread = true, .mode = MCM_MODE_EXCLUSIVE, .lanes = 2,                   \
+        .lane_in_flight_max = 512, .lane_store_max = 8192, .lane_fetch_max = 65536,           \
+        .connect_timeout = INT64_C(250000000), .unacked_max = INT64_C(2000000000),            \
+        .resolve_period = INT64_C(30000000000), .verify = true,                               \
     }
 
 /*

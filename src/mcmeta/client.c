@@ -13,6 +13,16 @@
 #define MAINTENANCE_PERIOD_MAX (10 * NS_PER_SEC)
 #define MAINTENANCE_PERIOD_MIN (5 * NS_PER_MS)
 
+#define DIAL_BACKOFF_ALONE (50 * NS_PER_MS)
+
+/* A breaker keeps back more than dials, and its trials must not find that no dial may start. */
+static mcm_ns dial_backoff(const struct mcm_client_config *config)
+{
+    if (config->dial_backoff != MCM_DIAL_BACKOFF_DEFAULT)
+        return config->dial_backoff;
+    return config->breaker == NULL ? DIAL_BACKOFF_ALONE : 0;
+}
+
 static struct mcm_pool_config pool_config(const struct mcm_client_config *config)
 {
     return (struct mcm_pool_config){
@@ -21,8 +31,9 @@ static struct mcm_pool_config pool_config(const struct mcm_client_config *config
         .min_idle = config->idle_connections_min,
         .max_idle = config->idle_connections_max,
         .dial_concurrency_max = config->dials_max,
-        .backoff_base_ns = config->dial_backoff,
+        .backoff_base_ns = dial_backoff(config),
         .backoff_max_ns = config->dial_backoff_max,
+        .backoff_refuses = config->on_failure != MCM_ON_FAILURE_ERROR,
         .reuse = config->take_turns ? MCM_POOL_FIFO : MCM_POOL_LIFO,
         .max_lifetime_ns = config->lifetime_max,
         .lifetime_jitter = config->lifetime_jitter,

@@ -155,7 +155,8 @@ static enum mcm_outcome pick_lane(struct mcm_loop *loop, struct loop_call *call)
     struct mcm_event_lane *open = is_large ? NULL : least_busy(loop, lanes, true);
     if (open != NULL)
         call->lane = open;
-    else if (dial_at != NS_NEVER && dial_at >= call->until)
+    else if (dial_at != NS_NEVER &&
+             (dial_at >= call->until || client->on_failure != MCM_ON_FAILURE_ERROR))
         return MCM_E_BACKOFF;
     return MCM_OK;
 }

@@ -144,8 +144,10 @@ struct mcm_pool_config {
     double lifetime_jitter; /* lifetime * uniform(1 - j, 1 + j), 0 <= j < 1 */
     int64_t max_idle_time_ns;
     int64_t health_interval_ns; /* ping a connection that has been idle for so long */
-    int64_t backoff_base_ns;    /* after the n-th failed dial in a row none starts for uniform(0, */
-    int64_t backoff_max_ns;     /* min(max, base * 2^(n-1))); max 0 means 100 * base */
+    bool backoff_refuses; /* callers that would have to wait for the end of a back-off are refused:
+                             they have somewhere else to go */
+    int64_t backoff_base_ns; /* after the n-th failed dial in a row none starts for uniform(0, */
+    int64_t backoff_max_ns;  /* min(max, base * 2^(n-1))); max 0 means 100 * base */
 };
 
 struct mcm_pool_stats {

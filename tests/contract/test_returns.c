@@ -67,6 +67,7 @@ static struct mcm_client *new_client(enum mcm_failure_policy policy, unsigned de
     config.failure_ttl_max = 1000;
     config.connect_timeout = 5 * SEC;
     config.maintenance_thread = false;
+    config.dial_backoff = 0; /* who returned is found at once */
     struct mcm_client *client = mcm_client_new(&config, NULL, 0);
     assert_non_null(client);
     return client;
@@ -213,6 +214,7 @@ static struct mcm_client *client_of(const char *address, size_t value_size_max)
     config.connect_timeout = 5 * SEC;
     config.value_size_max = value_size_max;
     config.maintenance_thread = false;
+    config.dial_backoff = 0; /* who returned is found at once */
     struct mcm_client *client = mcm_client_new(&config, NULL, 0);
     assert_non_null(client);
     return client;
