@@ -94,8 +94,8 @@ void mcm_lane_close(struct mcm_lane *lane);
 /* Takes queued calls into the out buffer, as many as may go. Returns whether any went. */
 bool mcm_lane_commit(struct mcm_lane *lane);
 
-/* Whether queued calls could not go, after mcm_lane_commit(), though nothing is in their way: memory
- * for the out buffer is short, and no answer will come that gives them another chance. */
+/* Whether queued calls could not go, after mcm_lane_commit(), though nothing is in their way:
+ * memory for the out buffer is short, and no answer will give them another chance. */
 bool mcm_lane_is_stuck(const struct mcm_lane *lane);
 
 /* What is to be sent; *size is 0 when there is nothing. */

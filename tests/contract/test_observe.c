@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,8 +252,7 @@ static void prometheus_text_has_each_family_once(void **state)
     mcm_client_prometheus(client, append, &end);
     static const char *const wanted[] = {
         "mcmeta_connections{server=\"one \\\"quoted\\\"\",state=\"idle\"} 1\n",
-        "mcmeta_results_total{server=\"one \\\"quoted\\\"\",operation=\"store\",outcome=\"ok\"} "
-        "1\n",
+        "quoted\\\"\",operation=\"store\",outcome=\"ok\"} 1\n",
         "kind=\"store\",le=\"+Inf\"} 1\n",
         "mcmeta_duration_seconds_count{server=\"one \\\"quoted\\\"\",kind=\"dial\"} 1\n",
         "# TYPE mcmeta_depth_requests histogram\n",
@@ -271,6 +271,104 @@ static void prometheus_text_has_each_family_once(void **state)
         assert_true(strncmp(line, "# ", 2) == 0 || strncmp(line, "mcmeta_", 7) == 0);
     free(text);
     mcm_client_free(client);
+}
+
+/* --- What a breaker keeps back never reaches the network --- */
+
+static struct mcm_client *guarded_client(const char *address)
+{
+    static struct mcm_breaker_settings breaker;
+    struct mcm_server server = {.address = address};
+    mcm_breaker_preset_get(MCM_BREAKER_GOBREAKER, &breaker);
+    breaker.open_ns = MS; /* then half-open, for one call */
+    struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+    config.servers = &server;
+    config.server_count = 1;
+    config.connections_max = 5;
+    config.connect_timeout = 20 * SEC;
+    config.maintenance_thread = false;
+    config.breaker = &breaker;
+    struct mcm_client *client = mcm_client_new(&config, NULL, 0);
+    assert_non_null(client);
+    return client;
+}
+
+/* Calls of all kinds; every one must be kept back, and nothing be sent or connected. */
+static void expect_kept_back(struct mcm_client *client, enum mcm_outcome expected)
+{
+    struct mcm_server_stats before = stats_of(client);
+    for (int i = 0; i < 50; i++) {
+        struct mcm_result result;
+        struct mcm_batch_item item = {.key = MCM_KEY("key"), .value = MCM_KEY("v")};
+        assert_int_equal(mcm_delete(client, MCM_KEY("key"), SOON, &result), expected);
+        assert_false(result.sent);
+        mcm_multi_set(client, &item, 1, NULL, NULL);
+        assert_int_equal(item.outcome, expected);
+        assert_false(item.sent);
+    }
+    struct mcm_server_stats after = stats_of(client);
+    assert_int_equal(after.sends, before.sends);
+    assert_int_equal(after.created, before.created);
+    assert_int_equal(after.connect_failures, before.connect_failures);
+    assert_int_equal(after.breaker_rejected, before.breaker_rejected + 100);
+}
+
+static void *probe(void *arg)
+{
+    struct mcm_result result;
+    mcm_get(arg, MCM_KEY("none"), NULL, 0, mcm_after(60 * SEC), &result);
+    return (void *)(uintptr_t)result.outcome;
+}
+
+static void half_open_lets_one_probe_out_and_nothing_else(void **state)
+{
+    (void)state;
+    need_memcached();
+    pthread_t thread;
+    void *outcome;
+    struct mcm_result result;
+    struct mcm_client *client = guarded_client(node.address);
+    memcached_pause(&node);
+    while (stats_of(client).breaker_opened == 0)
+        mcm_get(client, MCM_KEY("none"), NULL, 0, mcm_after(20 * MS), &result);
+    mcm_ns open_until = mcm_after(2 * MS);
+    while (mcm_after(0) < open_until)
+        continue;
+    assert_int_equal(pthread_create(&thread, NULL, probe, client), 0);
+    while (stats_of(client).breaker_requests == 0)
+        sched_yield();
+    while (stats_of(client).active == 0)
+        sched_yield();
+    expect_kept_back(client, MCM_E_BREAKER_BUSY);
+    memcached_resume(&node);
+    pthread_join(thread, &outcome);
+    assert_int_equal((enum mcm_outcome)(uintptr_t)outcome, MCM_MISS);
+    assert_int_equal(stats_of(client).breaker_state, MCM_BREAKER_CLOSED);
+    mcm_client_free(client);
+}
+
+static void an_open_breaker_lets_nothing_out(void **state)
+{
+    (void)state;
+    static struct mcm_breaker_settings breaker;
+    struct mcm_server server = {.address = "127.0.0.1:1"};
+    mcm_breaker_preset_get(MCM_BREAKER_GOBREAKER, &breaker); /* open for a minute */
+    for (int mode = MCM_MODE_EXCLUSIVE; mode <= MCM_MODE_SHARED; mode++) {
+        struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+        struct mcm_result result;
+        config.servers = &server;
+        config.server_count = 1;
+        config.mode = (enum mcm_mode)mode;
+        config.breaker = &breaker;
+        config.maintenance_thread = false;
+        struct mcm_client *client = mcm_client_new(&config, NULL, 0);
+        assert_non_null(client);
+        for (int i = 0; i < 6; i++)
+            assert_int_equal(mcm_delete(client, MCM_KEY("key"), SOON, &result),
+                             MCM_E_CONNECT_REFUSED);
+        expect_kept_back(client, MCM_E_BREAKER_OPEN);
+        mcm_client_free(client);
+    }
 }
 
 static void wrong_hooks_are_refused(void **state)
@@ -295,6 +393,8 @@ int main(void)
         cmocka_unit_test(a_call_costs_a_send_and_a_receive),
         cmocka_unit_test(a_batch_is_one_event_and_its_items_are_counted),
         cmocka_unit_test(prometheus_text_has_each_family_once),
+        cmocka_unit_test(an_open_breaker_lets_nothing_out),
+        cmocka_unit_test(half_open_lets_one_probe_out_and_nothing_else),
         cmocka_unit_test(wrong_hooks_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

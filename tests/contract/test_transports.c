@@ -114,6 +114,7 @@ static void values_of_every_size_pass_through_tls(void **state)
     config.tls = &tls;
     config.idle_check = 0;
     config.lanes = 1;
+    config.value_size_max = BIG; /* known: no second connection to ask for it */
     config.lane_store_max = config.lane_fetch_max = SIZE_MAX;
     config.value_size_max = BIG; /* nobody has to ask for it */
     for (config.mode = MCM_MODE_EXCLUSIVE; config.mode <= MCM_MODE_SHARED; config.mode++) {
