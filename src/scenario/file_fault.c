@@ -24,22 +24,23 @@ static int find_family(struct yaml_doc *doc, yaml_node_t *place, const struct fa
                      "\"network: FAULT\"");
 }
 
-static int find_type(struct yaml_doc *doc, yaml_node_t *node, enum fault_family family,
-                     const struct fault_type **out, struct err *err)
+static const struct fault_type *find_type(struct yaml_doc *doc, yaml_node_t *node,
+                                          enum fault_family family, struct err *err)
 {
     const char *names[NAMES_MAX + 1] = {NULL};
     const struct fault_type *type;
     size_t count = 0;
     const char *word = yaml_scalar(node);
-    *out = word != NULL ? fault_type_find(family, word) : NULL;
-    if (*out != NULL)
-        return 0;
+    const struct fault_type *found = word != NULL ? fault_type_find(family, word) : NULL;
+    if (found != NULL)
+        return found;
     for (size_t i = 0; (type = fault_type_at(i)) != NULL && count < NAMES_MAX; i++)
         if (type->family == family)
             names[count++] = type->name;
     static const char *const what[] = {"toxic", "proxy state", "fault of a node",
                                        "fault of the network"};
-    return yaml_fail_unknown(doc, node, err, what[family], names);
+    yaml_fail_unknown(doc, node, err, what[family], names);
+    return NULL;
 }
 
 /* What an attribute may be: "must be an integer from 0 to 100". */
@@ -143,7 +144,8 @@ int fault_read(struct yaml_doc *doc, yaml_node_t *place, const struct fault_node
     enum fault_family family = FAULT_FAMILY_TOXIC;
     if (find_family(doc, place, nodes, &family, err) != 0)
         return -1;
-    if (find_type(doc, nodes->family[family], family, &step->fault, err) != 0)
+    step->fault = find_type(doc, nodes->family[family], family, err);
+    if (step->fault == NULL)
         return -1;
     step->streams = step->fault->streams;
     step->toxicity = 1;
