@@ -79,7 +79,10 @@ static void set_claim(struct rate_credit *c, struct rate_waiter *w, bool claims)
     if (w->claims == claims)
         return;
     w->claims = claims;
-    c->claims += claims ? 1 : (size_t)-1;
+    if (claims)
+        c->claims++;
+    else
+        c->claims--;
 }
 
 static void stop_waiting(struct rate_gate *g, struct rate_waiter *w, bool claims)
