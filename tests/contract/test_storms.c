@@ -223,10 +223,9 @@ static void expect_recovery(struct mcm_client *client)
 static void calm(void)
 {
     for (int i = 0; i < NODES; i++) {
-        atomic_store(&proxies[i].kill_per_mille, 0);
-        atomic_store(&proxies[i].delay_us, 0);
-        atomic_store(&proxies[i].jitter_us, 0);
-        atomic_store(&proxies[i].hung, false);
+        flaky_proxy_kill(&proxies[i], 0);
+        flaky_proxy_delay(&proxies[i], 0, 0);
+        flaky_proxy_hang(&proxies[i], false);
     }
 }
 
@@ -256,10 +255,11 @@ static void in_both_modes(int count, void (*trouble)(struct mcm_client *client))
 static void flaky(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].kill_per_mille, 20);
+    uint64_t killed = flaky_proxy_killed(&proxies[0]);
+    flaky_proxy_kill(&proxies[0], 20);
     run_storm(&storm, client, 500 * MS);
     assert_true(storm.errors > 0);
-    assert_true(atomic_load(&proxies[0].killed) > 0);
+    assert_true(flaky_proxy_killed(&proxies[0]) > killed);
 }
 
 static void connections_cut_in_the_middle_never_give_wrong_data(void **state)
@@ -271,8 +271,7 @@ static void connections_cut_in_the_middle_never_give_wrong_data(void **state)
 static void slow(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].delay_us, 4000);
-    atomic_store(&proxies[0].jitter_us, 4000);
+    flaky_proxy_delay(&proxies[0], 6, 2);
     run_storm(&storm, client, 20 * SEC);
     assert_int_equal(storm.errors, 0);
 }
@@ -288,7 +287,7 @@ static void spiky(struct mcm_client *client)
     struct storm storm;
     storm_begin(&storm, client, 50 * MS);
     for (int i = 0; i < 6; i++) {
-        atomic_store(&proxies[0].delay_us, i % 2 == 0 ? 150000 : 1000);
+        flaky_proxy_delay(&proxies[0], i % 2 == 0 ? 150 : 1, 0);
         usleep(120 * 1000);
     }
     storm_end(&storm);
@@ -308,7 +307,7 @@ static void out(struct mcm_client *client)
     usleep(100 * 1000);
     flaky_proxy_down(&proxies[0]);
     usleep(300 * 1000);
-    assert_true(flaky_proxy_up(&proxies[0]));
+    flaky_proxy_up(&proxies[0]);
     usleep(100 * 1000);
     storm_end(&storm);
     assert_true(storm.errors > 0);
@@ -323,7 +322,7 @@ static void an_outage_ends_for_the_same_client(void **state)
 static void hung(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].hung, true);
+    flaky_proxy_hang(&proxies[0], true);
     run_storm(&storm, client, 100 * MS);
     assert_int_equal(storm.errors, storm.calls);
 }
@@ -337,10 +336,10 @@ static void a_hung_server_holds_no_call_beyond_its_deadline(void **state)
 static void partly_down(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].hung, true);
+    flaky_proxy_hang(&proxies[0], true);
     flaky_proxy_down(&proxies[1]);
     run_storm(&storm, client, SEC);
-    assert_true(flaky_proxy_up(&proxies[1]));
+    flaky_proxy_up(&proxies[1]);
     assert_true(storm.errors_by_server[0] > 0);
     assert_true(storm.errors_by_server[1] > 0);
     assert_int_equal(storm.errors_by_server[2], 0);
@@ -355,7 +354,7 @@ static void one_hung_and_one_dead_server_leave_the_third_alone(void **state)
 static void interrupted(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].delay_us, 2000);
+    flaky_proxy_delay(&proxies[0], 2, 0);
     storm_begin(&storm, client, 5 * SEC);
     for (int i = 0; i < 60; i++) {
         usleep(5000);
@@ -380,7 +379,7 @@ static void hung_up_on(struct mcm_client *client)
         struct mcm_result result;
         expect_recovery(client);
         flaky_proxy_cut(&proxies[0]);
-        for (int wait = 0; wait < 2000 && atomic_load(&proxies[0].sessions) > 0; wait++)
+        for (int wait = 0; wait < 2000 && flaky_proxy_connections(&proxies[0]) > 0; wait++)
             usleep(1000);
         mcm_get(client, MCM_KEY("none"), NULL, 0, mcm_after(5 * SEC), &result);
         assert_string_equal(mcm_outcome_name(result.outcome), "miss");
