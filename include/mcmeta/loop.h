@@ -66,6 +66,7 @@ struct mcm_loop_call {
  * - waiters_max, unless it is 0, takes the place of MCM_LOOP_QUEUE_MAX;
  * - acquire_timeout is how long a request may wait to be sent, once there is a connection or while
  *   none may be made; it ends with MCM_E_TIMEOUT_POOL then;
+ * - held_probes of the breaker is refused: its trials are requests of callers;
  * - idle_connections_min is at most `lanes`, and idle_connections_max must be 0, since no
  * connection is ever spare: anything else is refused;
  * - value_size_max 0 means 1 MiB: servers are not asked what they take; failure_deletes_max is not

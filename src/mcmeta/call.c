@@ -174,11 +174,33 @@ static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backe
     if (outcome == MCM_OK)
         outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
                            route->deadline, result);
+    token.began_ns += result->waited_ns; /* for a connection of our own: not the server's time */
     mcm_backend_report(backend, token, outcome,
                        count_of(outcome, result->waited_ns, trace.event.began), &moved);
     mcm_trace_end(&trace, outcome, result->retried);
     mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
+}
+
+void mcm_client_probe(struct mcm_client *client, struct mcm_backend *backend, unsigned index,
+                      mcm_ns *next)
+{
+    static const struct mcm_request noop = {.command = MCM_COMMAND_NOOP};
+    struct mcm_breaker_transition moved;
+    struct mcm_breaker_token token;
+    for (;;) {
+        struct mcm_result result = {.server = index};
+        enum mcm_outcome outcome = mcm_backend_admit_probe(backend, &token, &moved, next);
+        mcm_client_report_transition(client, index, &moved, MCM_OUTCOME_COUNT);
+        if (outcome != MCM_OK)
+            return;
+        outcome =
+            run_call(client, backend, &noop, NULL, 0, mcm_after(client->health_timeout), &result);
+        mcm_backend_report(backend, token, outcome, mcm_outcome_count(outcome), &moved);
+        mcm_client_report_transition(client, index, &moved, outcome);
+        if (!mcm_outcome_is_answer(outcome))
+            return;
+    }
 }
 
 bool mcm_client_may_fail_over(struct mcm_client *client, unsigned index)
