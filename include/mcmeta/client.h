@@ -122,6 +122,7 @@ struct mcm_client_config {
     unsigned failure_deletes_max;
     const struct mcm_server *gutter; /* copied; their indices follow those of the servers */
     size_t gutter_count;
+    const char *hash_tag;   /* of selector.h, or NULL: the part of a key that decides; copied */
     mcm_selector_fn select; /* of MCM_SELECTOR_CALLBACK */
     void *select_arg;
     uint64_t seed; /* of everything random: jitter and tokens */

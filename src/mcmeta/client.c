@@ -3,6 +3,7 @@
 #include "mcmeta/handle.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -157,6 +158,12 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
     };
     client->parts.selector = (struct mcm_selector_config){
         .kind = config->selector, .callback = config->select, .callback_arg = config->select_arg};
+    if (config->hash_tag != NULL) {
+        /* A longer one stays longer than it may be, and is refused with the servers. */
+        snprintf(client->hash_tag, sizeof(client->hash_tag), "%s", config->hash_tag);
+        client->parts.selector.hash_tag =
+            strlen(config->hash_tag) == 2 ? client->hash_tag : config->hash_tag;
+    }
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct mcm_client {
     struct mcm_topology *gutter;           /* servers that stand in, or NULL; never changes */
     struct mcm_topology_config parts;      /* to build lists with; what it points to is ours */
     struct mcm_pool_config pool;
+    char hash_tag[3]; /* what parts.selector points to */
     struct mcm_breaker_settings breaker;
     struct mcm_breaker_quota breaker_quota; /* of breaker_share_max */
     double breaker_share_max;
