@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "mcmeta/classic.h"
+#include "mcmeta/compose.h"
 #include "mcmeta/shared.h"
 #include "mcmeta/trace.h"
 
@@ -235,21 +236,6 @@ static enum mcm_outcome call_elsewhere(const struct route *route, const struct m
     return outcome;
 }
 
-/* The features that older servers refuse or, worse, ignore. */
-static unsigned needed_capabilities(const struct mcm_request *request)
-{
-    unsigned needed = 0;
-    if (request->flags & MCM_REQUEST_NEW_CAS)
-        needed |= MCM_CAN_NEW_CAS;
-    if (request->flags & MCM_REQUEST_DROP_VALUE)
-        needed |= MCM_CAN_DROP_VALUE;
-    if (request->command == MCM_COMMAND_GET && request->flags & MCM_REQUEST_COMPARE)
-        needed |= MCM_CAN_GET_UNLESS;
-    if (request->command == MCM_COMMAND_SET && request->flags & MCM_REQUEST_VIVIFY)
-        needed |= MCM_CAN_APPEND_VIVIFY;
-    return needed;
-}
-
 /* Asks for the version the first time somebody needs to know it. */
 static enum mcm_outcome check_capabilities(const struct route *route, struct mcm_backend *backend,
                                            unsigned needed, struct mcm_result *result)
@@ -376,7 +362,7 @@ static enum mcm_outcome prepare_server(const struct route *route, const struct m
                                        struct mcm_result *result)
 {
     struct mcm_backend *backend = route->topology->backends[result->server];
-    unsigned needed = needed_capabilities(request);
+    unsigned needed = mcm_needed_capabilities(request);
     enum mcm_outcome outcome = mcm_client_settle(route->client, route->topology, result->server,
                                                  route->key, route->deadline);
     if (outcome == MCM_OK && needed != 0)
