@@ -242,33 +242,54 @@ struct server {
     int listener;
     pthread_t thread;
     char address[32];
+    pthread_mutex_t lock; /* what follows */
     char value[VALUE_SIZE];
     size_t size;
 };
 
+/* A connection that was cut in the middle of a line has sent no line. */
 static bool read_line(FILE *stream, char *line, size_t size)
 {
-    return fgets(line, (int)size, stream) != NULL;
+    return fgets(line, (int)size, stream) != NULL && strchr(line, '\n') != NULL;
+}
+
+/* Nor is half a value one. */
+static bool keep_value(struct server *server, size_t size, FILE *in)
+{
+    char value[VALUE_SIZE + 2];
+    if (size > VALUE_SIZE || fread(value, 1, size + 2, in) != size + 2)
+        return false;
+    pthread_mutex_lock(&server->lock);
+    memcpy(server->value, value, size);
+    server->size = size;
+    pthread_mutex_unlock(&server->lock);
+    return true;
+}
+
+static void send_value(struct server *server, FILE *stream, int token_size, const char *token)
+{
+    pthread_mutex_lock(&server->lock);
+    fprintf(stream, "VA %zu f0 c1%.*s\r\n%.*s\r\n", server->size, token_size, token,
+            (int)server->size, server->value);
+    pthread_mutex_unlock(&server->lock);
 }
 
 static void answer(struct server *server, FILE *in, FILE *stream, const char *line)
 {
     const char *token = strstr(line, " O");
     int token_size = token != NULL ? (int)strcspn(token + 1, " \r\n") + 1 : 0;
-    char end[2];
+    size_t size;
     if (strncmp(line, "set ", 4) == 0) {
         char login[64];
         if (fgets(login, sizeof(login), in) != NULL)
             fputs("STORED\r\n", stream);
-    } else if (sscanf(line, "ms %*s %zu", &server->size) == 1) {
-        if (server->size <= VALUE_SIZE &&
-            fread(server->value, 1, server->size, in) == server->size && fread(end, 1, 2, in) == 2)
+    } else if (sscanf(line, "ms %*s %zu", &size) == 1) {
+        if (keep_value(server, size, in))
             fprintf(stream, "HD c1%.*s\r\n", token_size, token);
     } else if (strncmp(line, "md ", 3) == 0) {
         fprintf(stream, "HD%.*s\r\n", token_size, token);
     } else {
-        fprintf(stream, "VA %zu f0 c1%.*s\r\n%.*s\r\n", server->size, token_size, token,
-                (int)server->size, server->value);
+        send_value(server, stream, token_size, token);
     }
     fflush(stream);
 }
@@ -312,6 +333,7 @@ static int start_server(void **state)
     static struct server server;
     struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(sa);
+    pthread_mutex_init(&server.lock, NULL);
     server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(server.listener, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
         listen(server.listener, 64) != 0 ||
