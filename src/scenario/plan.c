@@ -251,9 +251,11 @@ void plan_fault_text(const struct plan_fault *fault, char *text, size_t size)
 {
     const struct scenario_step *step = fault->step;
     fault_text(step->fault, step->streams, step->toxicity, &step->values, text, size);
+    size_t used = strlen(text);
+    if (step->chunk_toxicity < 1)
+        append(text, size, &used, " chunk_toxicity=%g", step->chunk_toxicity);
     if (step->ramp_steps == 0)
         return;
-    size_t used = strlen(text);
     append(text, size, &used, ", to");
     struct fault_param params[FAULT_PARAMS_MAX];
     size_t count = fault_params(step->fault, params);

@@ -61,7 +61,7 @@ class Check(Scenario):
 class Show(Scenario):
     def test_the_timeline_of_a_shipped_scenario(self):
         out = self.ok("show", "single-node-failure").out
-        for line in ("single-node-failure: 30s, group main, smoke",
+        for line in ("single-node-failure: 30s, group main, smoke, original, node",
                      " at  phase, node  for  fault       by",
                      " 0s  baseline      5s",
                      " 5s    node1      15s  proxy down  step 1: node 1",
@@ -135,7 +135,8 @@ class Tutorial(Scenario):
 
 class Load(Scenario):
     def test_the_scenario_sets_the_load_and_a_flag_wins(self):
-        path = self.file("loaded", "phases: {baseline: 1s}\nload: {rate: 300, concurrency: 3}\n")
+        path = self.file("loaded", "phases: {baseline: 1s}\nload: {rate: 300, concurrency: 3,\n"
+                         "       timeout: 7s, pool: 2}\n")
         args = ("-scenario", path, "-runs", "1", "-api-port", "0", "-proxy-port", "0", "-json",
                 "-quiet", "-concurrency", "5")
         process = self.run_memchaos(*args)
@@ -143,6 +144,8 @@ class Load(Scenario):
         run = result["runs"][0]
         self.assertEqual(run["load"]["rate"], "300")
         self.assertEqual(run["load"]["concurrency"], "5")
+        self.assertEqual((run["load"]["timeout"], run["load"]["pool"]), ("7s", "2"))
+        self.assertIn("7.25 s", " ".join(c["text"] for c in run["checks"]))
         self.assertEqual(result["options"]["rate"], "10k")
         self.assertLess(run["counts"]["attempted"], 700)
 
