@@ -69,6 +69,11 @@ class Show(Scenario):
                      "30s  end"):
             self.assertIn(line + "\n", out)
 
+    def test_a_share_of_the_chunks_is_part_of_the_fault(self):
+        out = self.ok("show", "flaky-network").out
+        self.assertIn("limit_data both ways bytes=0 chunk_toxicity=0.02  step 1: all\n", out)
+        self.assertIn("timeout 500ms, connect_timeout 1s, pool 4\n", out)
+
     def test_the_same_seed_shows_the_same_plan_and_a_run_carries_it_out(self):
         path = self.file("drawn", "phases: {baseline: 3s, slow: 1s, down: 1s, recovery: 6s}\n"
                          "steps:\n- {target: one, toxic: latency, at: 100ms, jitter: 500ms,\n"

@@ -155,6 +155,23 @@ static void a_ramp_updates_the_toxic_and_begins_anew_each_time(void **state)
     rig_stop(&rig);
 }
 
+static void a_toxic_may_spare_chunks(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct apiclient_toxic_view toxics[4];
+    size_t count;
+    struct err err = {""};
+    rig_start(&rig, "steps:\n- {target: node 1, toxic: noop, chunk_toxicity: 0.25}\n"
+                    "- {target: node 1, toxic: noop}\n");
+    advance(&rig, 1 * SEC);
+    assert_int_equal(apiclient_toxics(rig.api, "a", toxics, 4, &count, &err), APICLIENT_OK);
+    assert_int_equal(count, 2);
+    assert_true(toxics[0].chunk_toxicity == 0.25 && toxics[1].chunk_toxicity == 1);
+    assert_int_equal(controller_undo(&rig.controller, &err), 0);
+    rig_stop(&rig);
+}
+
 static void an_event_waits_for_its_phase(void **state)
 {
     (void)state;
@@ -260,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(switches_toxics_on_and_off_at_their_times),
         cmocka_unit_test(a_ramp_updates_the_toxic_and_begins_anew_each_time),
+        cmocka_unit_test(a_toxic_may_spare_chunks),
         cmocka_unit_test(an_event_waits_for_its_phase),
         cmocka_unit_test(undo_takes_off_what_is_on_and_only_once),
         cmocka_unit_test(a_proxy_that_two_faults_keep_down_comes_back_with_the_later_end),
