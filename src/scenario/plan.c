@@ -172,8 +172,10 @@ static void place_repetitions(struct plan *plan, size_t index)
 static int place_events(struct plan *plan, struct err *err)
 {
     size_t count = 0;
-    for (size_t i = 0; i < plan->fault_count; i++)
-        count += (2 + plan->faults[i].step->ramp_steps) * repetitions(plan, &plan->faults[i]);
+    for (size_t i = 0; i < plan->fault_count; i++) {
+        size_t times = repetitions(plan, &plan->faults[i]);
+        count += times * (2 + plan->faults[i].step->ramp_steps);
+    }
     if (count > PLAN_EVENTS_MAX)
         return err_set(err,
                        "scenario %s: its faults would be switched more than %d times; "
