@@ -66,7 +66,7 @@ struct apiclient_toxic {
     const char
         *stream; /* "upstream" or "downstream"; NULL = the server's default; not sent by update */
     double toxicity;       /* 0..1; negative = not sent */
-    double chunk_toxicity; /* share of the chunks; 0 = not sent, as only our own proxy knows it */
+    double chunk_toxicity; /* 0..1, an addition of ours; 0 = not sent */
     const struct apiclient_attribute *attributes;
     size_t attribute_count;
 };
