@@ -28,7 +28,8 @@ network namespace, and is skipped with the reason where there is none ([faults](
 widely used with Toxiproxy, which are often not what their names say. `stress` are short tests
 with tight deadlines, `minutes` the long ones: 30 seconds of baseline and a minute each of fault
 and recovery; `-duration 30s` shortens them. Scenarios that set a load, a deadline or a pool do so
-because their fault is made for it; flags win, and may make their checks meaningless.
+because their fault is made for it; flags win. The checks hold for the load and the length as they
+are, and for longer runs: what a second costs is more in five seconds than in ten.
 """
 
 
