@@ -164,6 +164,16 @@ class List(Scenario):
         self.assertEqual(out.count("\n      The process of node 1 dies"), 1)
         self.assertRegex(out, r"\n  single-node-failure +30s  see main\n")
 
+    def test_the_readme_shows_what_is_there(self):
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "README.md"),
+                  encoding="utf-8") as file:
+            shown = re.search(r"\$ memchaos -list\n(.*?)```", file.read(), re.DOTALL)[1]
+        parts = shown.split("  …\n")
+        self.assertGreater(len(parts), 5)
+        listed = self.ok("-list").out
+        for part in parts:
+            self.assertIn(part.strip("\n"), listed)
+
 
 if __name__ == "__main__":
     main()
