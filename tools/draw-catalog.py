@@ -16,6 +16,20 @@ Written by `tools/draw-catalog.py` from the files in `scenarios/`; [Writing a
 scenario](scenarios.md) explains the keys. `-scenario NAME` runs one of them, `-scenario GROUP` a
 group, and `-scenario all` the group `main`. `memchaos show NAME` prints the timeline of one, with
 the nodes that a seed draws.
+
+Each has checks of its own, with limits that follow from something: the deadline, the time for
+which a breaker stays open, the share of the keys. libmcmeta passes them with the default flags.
+The comment `Fails with` names flags that make the client worse, so that a check fails;
+`tools/prove-catalog.py` runs both. A scenario with a `network` fault needs permission to create a
+network namespace, and is skipped with the reason where there is none ([faults](faults.md)).
+
+`main` has the seven of the original document, one that combines them, the failure that hurts most
+(`gray-failure`) and the control run. `original` has the same seven with the mechanisms that are
+widely used with Toxiproxy, which are often not what their names say. `stress` are short tests
+with tight deadlines, `minutes` the long ones: 30 seconds of baseline and a minute each of fault
+and recovery; `-duration 30s` shortens them. Scenarios that set a load, a deadline or a pool do so
+because their fault is made for it; flags win. The checks hold for the load and the length as they
+are, and for longer runs: what a second costs is more in five seconds than in ten.
 """
 
 

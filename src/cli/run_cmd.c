@@ -242,7 +242,7 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     int rc = run_options_load_set(&s->options, &scenario->load, err);
     if (rc != 0)
         err_prefix(err, "scenario %s", scenario->name);
-    else
+    else if ((rc = setup_file_limit(&s->options, err)) == 0) /* it may ask for a larger pool */
         rc = run_with_load(s, scenario, duration, index, err);
     run_options_load_reset(&s->options);
     return rc;

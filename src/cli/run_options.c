@@ -211,6 +211,7 @@ static int parse_load(struct run_options *o, struct err *err)
     if (load_spec_parse(&o->load_text, &o->load, err) != 0)
         return err_prefix(err, "invalid flag");
     o->load_text = o->load.text;
+    o->client.pool_max = (unsigned)o->pool;
     return 0;
 }
 
@@ -262,7 +263,6 @@ static int check_options(struct run_options *o, struct err *err)
         return err_set(err, "-duration is too short: three phases need 300ms at least");
     if (parse_load(o, err) != 0 || (o->calibrating && check_calibration(o, err) != 0))
         return -1;
-    o->client.pool_max = (unsigned)o->pool;
     o->client.breaker = (enum breaker_preset)o->breaker;
     if (!o->seed_given && getrandom(&o->seed, sizeof o->seed, 0) == (ssize_t)sizeof o->seed)
         o->seed >>= 32; /* short enough to be typed */
@@ -329,10 +329,13 @@ int run_options_load_check(void *options, enum scenario_load_key key, const char
                            struct err *err)
 {
     const struct flag *flag = load_flag(options, key);
-    int number;
-    const char *words;
+    union {
+        int number;
+        ns_t duration;
+        const char *words;
+    } value;
     struct flag scratch = *flag;
-    scratch.target = flag->kind == FLAG_STRING ? (void *)&words : (void *)&number;
+    scratch.target = &value;
     struct err reason;
     if (flag_set(&scratch, text, &reason) != 0) {
         const char *wanted = strstr(reason.text, ": must be");

@@ -42,7 +42,7 @@ int setup_take_signal(int signal_fd)
 
 /* Per node: the client's connections, and both sides of each in the proxy, which may hold as many
  * that the client gave up. */
-static int raise_file_limit(const struct run_options *o, struct err *err)
+int setup_file_limit(const struct run_options *o, struct err *err)
 {
     struct rlimit limit;
     rlim_t nodes = SCENARIO_NODES_MAX;
@@ -84,7 +84,7 @@ struct topology_config setup_topology_config(const struct run_options *o, int si
 int setup_topology(const struct run_options *o, const struct topology_config *config,
                    struct topology **out, struct err *err)
 {
-    if (raise_file_limit(o, err) != 0)
+    if (setup_file_limit(o, err) != 0)
         return -1;
     return topology_start(config, out, err);
 }

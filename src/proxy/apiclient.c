@@ -318,6 +318,8 @@ static void read_toxic(json_t *object, struct apiclient_toxic_view *out)
     copy_string(out->type, sizeof out->type, object, "type");
     copy_string(out->stream, sizeof out->stream, object, "stream");
     out->toxicity = json_number_value(json_object_get(object, "toxicity"));
+    const json_t *chunks = json_object_get(object, "chunk_toxicity");
+    out->chunk_toxicity = chunks ? json_number_value(chunks) : 1;
     out->attribute_count = 0;
     json_object_foreach(json_object_get(object, "attributes"), name, value)
     {

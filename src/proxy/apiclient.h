@@ -87,6 +87,7 @@ struct apiclient_toxic_view {
     char type[32];
     char stream[16]; /* as it was spelled when the toxic was added: may be "DownStream" */
     double toxicity;
+    double chunk_toxicity;  /* 1 where the server shows none */
     size_t attribute_count; /* entries used below; further attributes are not reported */
     struct apiclient_attribute_view attributes[APICLIENT_VIEW_ATTRIBUTES_MAX]; /* by name */
 };

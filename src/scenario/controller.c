@@ -15,6 +15,7 @@ static struct fault fault_of(const struct plan_fault *planned, size_t index)
         .name = planned->name,
         .streams = step->streams,
         .toxicity = step->toxicity,
+        .chunk_toxicity = step->chunk_toxicity,
         .values = step->values,
     };
 }
@@ -70,13 +71,35 @@ static void watchdog_tell(struct controller *c, const struct fault *fault)
                  ns_add(off_due(c, fault->index), fault->type->overdue_ns), &order);
 }
 
+/* Another fault that keeps the same node in the same state at the moment; NULL when there is none.
+ */
+static const struct fault *partner(const struct controller *c, const struct fault *fault)
+{
+    for (size_t i = 0; fault->type->shared && i < c->config.plan->fault_count; i++) {
+        const struct fault_log *other = &c->faults[i];
+        if (i != fault->index && other->active && other->fault.type == fault->type &&
+            other->fault.node == fault->node)
+            return &other->fault;
+    }
+    return NULL;
+}
+
+/* The counters as they were before the fault. Who joins others has hit whomever they have hit. */
+static void count_from_here(struct controller *c, struct fault *fault)
+{
+    const struct fault *other = partner(c, fault);
+    if (other != NULL)
+        fault->victims = other->victims;
+    else if (fault->type->ops->count != NULL)
+        fault->type->ops->count(&c->config.env, fault, -1); /* of earlier runs */
+}
+
 static int switch_on(struct controller *c, struct fault_log *log, struct err *err)
 {
     struct fault *fault = &log->fault;
     const struct fault_ops *ops = fault->type->ops;
     if (log->first_on_ns == NS_NEVER) {
-        if (ops->count != NULL)
-            ops->count(&c->config.env, fault, -1); /* of earlier runs */
+        count_from_here(c, fault);
         log->first_on_ns = ns_now();
         if (c->config.fault_begins != NULL)
             c->config.fault_begins(c->config.arg, fault->index, log->first_on_ns);
@@ -89,11 +112,17 @@ static int switch_on(struct controller *c, struct fault_log *log, struct err *er
     return rc;
 }
 
+/* The last of those that keep a node in a state takes it off. */
+static int switch_off(struct controller *c, struct fault *fault, struct err *err)
+{
+    return partner(c, fault) != NULL ? 0 : fault->type->ops->off(&c->config.env, fault, err);
+}
+
 static int fault_switch(struct controller *c, size_t index, bool on, struct err *err)
 {
     struct fault_log *log = &c->faults[index];
     struct fault *fault = &log->fault;
-    int rc = on ? switch_on(c, log, err) : fault->type->ops->off(&c->config.env, fault, err);
+    int rc = on ? switch_on(c, log, err) : switch_off(c, fault, err);
     if (rc != 0)
         return err_prefix(err, "cannot switch %s a fault of node %zu", on ? "on" : "off",
                           fault->node + 1);

@@ -67,6 +67,7 @@ struct fault {
     const char *name; /* of what it creates: "memchaos_3" */
     unsigned streams;
     double toxicity;
+    double chunk_toxicity;      /* of a toxic: share of the chunks; 1 = all */
     struct fault_values values; /* may change while it is on; then `update` is called */
     ns_t on_ns;                 /* when it was last switched on */
     struct victims victims;
@@ -122,6 +123,7 @@ struct fault_type {
     size_t param_count;
     unsigned streams;  /* the directions that it has by default; 0: it has no direction */
     bool has_toxicity; /* can spare a share of the connections */
+    bool shared;       /* a state of the node: two at once are as one, which ends with the later */
     bool momentary;    /* happens and is over at once: no `for` */
     /* The dead-man limit: it is undone this long after it should have been switched off, by the
      * watchdog, should this process not have done it. */

@@ -57,6 +57,7 @@ static const struct fault_type types[] = {
     {.family = FAULT_FAMILY_PROXY,
      .name = "down",
      .ops = &down,
+     .shared = true,
      .overdue_ns = 5 * NS_PER_SEC,
      .help = "connections are closed, new ones refused"},
 };

@@ -42,6 +42,7 @@ static int toxic_send(const struct fault_env *env, const struct fault *fault, un
         .type = fault->type->name,
         .stream = stream_names[stream],
         .toxicity = fault->toxicity,
+        .chunk_toxicity = fault->chunk_toxicity < 1 ? fault->chunk_toxicity : 0,
         .attributes = attributes,
         .attribute_count = given,
     };

@@ -17,10 +17,11 @@
 #define FILE_BYTES_MAX (1u << 20)
 
 const char *const scenario_load_keys[LOAD_KEY_COUNT + 1] = {
-    "workload", "arrival", "rate", "concurrency", "keys", "values", "hit_ratio", "prefill", NULL};
-const char *const scenario_load_flags[LOAD_KEY_COUNT + 1] = {"workload",    "arrival", "rate",
-                                                             "concurrency", "keys",    "value-size",
-                                                             "hit-ratio",   "prefill", NULL};
+    "workload",  "arrival", "rate",    "concurrency",     "keys", "values",
+    "hit_ratio", "prefill", "timeout", "connect_timeout", "pool", NULL};
+const char *const scenario_load_flags[LOAD_KEY_COUNT + 1] = {
+    "workload",  "arrival", "rate",    "concurrency",     "keys", "value-size",
+    "hit-ratio", "prefill", "timeout", "connect-timeout", "pool", NULL};
 
 static int file_name(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
 {

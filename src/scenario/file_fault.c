@@ -213,6 +213,19 @@ static int read_toxicity(struct yaml_doc *doc, yaml_node_t *node, struct scenari
     return 0;
 }
 
+static int read_chunk_toxicity(struct yaml_doc *doc, yaml_node_t *node, struct scenario_step *step,
+                               struct err *err)
+{
+    if (!step->fault->has_toxicity)
+        return yaml_fail(doc, node, err, "chunk_toxicity belongs to a toxic, not to \"%s: %s\"",
+                         fault_family_names[step->fault->family], step->fault->name);
+    if (yaml_number(doc, node, "chunk_toxicity", &step->chunk_toxicity, err) != 0)
+        return -1;
+    if (step->chunk_toxicity <= 0 || step->chunk_toxicity > 1)
+        return yaml_fail(doc, node, err, "chunk_toxicity must lie above 0, and at most at 1");
+    return 0;
+}
+
 int fault_read(struct yaml_doc *doc, yaml_node_t *place, const struct fault_nodes *nodes,
                struct scenario_step *step, struct err *err)
 {
@@ -223,10 +236,13 @@ int fault_read(struct yaml_doc *doc, yaml_node_t *place, const struct fault_node
     if (step->fault == NULL)
         return -1;
     step->streams = step->fault->streams;
-    step->toxicity = step->toxicity_to = 1;
+    step->toxicity = step->toxicity_to = step->chunk_toxicity = 1;
     if (nodes->stream != NULL && read_stream(doc, nodes->stream, step, err) != 0)
         return -1;
     if (nodes->toxicity != NULL && read_toxicity(doc, nodes->toxicity, step, err) != 0)
+        return -1;
+    if (nodes->chunk_toxicity != NULL &&
+        read_chunk_toxicity(doc, nodes->chunk_toxicity, step, err) != 0)
         return -1;
     return read_attributes(doc, place, nodes->attributes, step, err);
 }

@@ -12,6 +12,7 @@ struct fault_nodes {
     yaml_node_t *attributes;
     yaml_node_t *stream;
     yaml_node_t *toxicity;
+    yaml_node_t *chunk_toxicity;
 };
 
 /*

@@ -48,11 +48,22 @@ static int step_target(struct yaml_doc *doc, yaml_node_t *node, void *target, st
 
 /* What says which fault it is can only be read when all of its keys are known. */
 const struct yaml_key step_keys[] = {
-    {"target", step_target},  {"toxic", read_later},      {"proxy", read_later},
-    {"node", read_later},     {"network", read_later},    {"stream", read_later},
-    {"toxicity", read_later}, {"attributes", read_later}, {"phase", read_later},
-    {"at", step_at},          {"for", step_for},          {"every", step_every},
-    {"jitter", step_jitter},  {"stagger", step_stagger},  {NULL, NULL},
+    {"target", step_target},
+    {"toxic", read_later},
+    {"proxy", read_later},
+    {"node", read_later},
+    {"network", read_later},
+    {"stream", read_later},
+    {"toxicity", read_later},
+    {"chunk_toxicity", read_later},
+    {"attributes", read_later},
+    {"phase", read_later},
+    {"at", step_at},
+    {"for", step_for},
+    {"every", step_every},
+    {"jitter", step_jitter},
+    {"stagger", step_stagger},
+    {NULL, NULL},
 };
 
 /* Where to point at for a step's key: its value, or the step when it is not given. */
@@ -69,6 +80,7 @@ static int read_fault(struct yaml_doc *doc, yaml_node_t *node, struct scenario_s
         .attributes = yaml_doc_find(doc, node, "attributes"),
         .stream = yaml_doc_find(doc, node, "stream"),
         .toxicity = yaml_doc_find(doc, node, "toxicity"),
+        .chunk_toxicity = yaml_doc_find(doc, node, "chunk_toxicity"),
     };
     for (int i = 0; i < FAULT_FAMILY_COUNT; i++)
         nodes.family[i] = yaml_doc_find(doc, node, fault_family_names[i]);

@@ -172,8 +172,10 @@ static void place_repetitions(struct plan *plan, size_t index)
 static int place_events(struct plan *plan, struct err *err)
 {
     size_t count = 0;
-    for (size_t i = 0; i < plan->fault_count; i++)
-        count += (2 + plan->faults[i].step->ramp_steps) * repetitions(plan, &plan->faults[i]);
+    for (size_t i = 0; i < plan->fault_count; i++) {
+        size_t times = repetitions(plan, &plan->faults[i]);
+        count += times * (2 + plan->faults[i].step->ramp_steps);
+    }
     if (count > PLAN_EVENTS_MAX)
         return err_set(err,
                        "scenario %s: its faults would be switched more than %d times; "
@@ -251,9 +253,11 @@ void plan_fault_text(const struct plan_fault *fault, char *text, size_t size)
 {
     const struct scenario_step *step = fault->step;
     fault_text(step->fault, step->streams, step->toxicity, &step->values, text, size);
+    size_t used = strlen(text);
+    if (step->chunk_toxicity < 1)
+        append(text, size, &used, " chunk_toxicity=%g", step->chunk_toxicity);
     if (step->ramp_steps == 0)
         return;
-    size_t used = strlen(text);
     append(text, size, &used, ", to");
     struct fault_param params[FAULT_PARAMS_MAX];
     size_t count = fault_params(step->fault, params);

@@ -51,6 +51,7 @@ struct scenario_step {
     const struct fault_type *fault;
     unsigned streams; /* STREAM_ bits; 0 where the fault has no direction */
     double toxicity;
+    double chunk_toxicity; /* of a toxic, above 0; it has no ramp */
     struct fault_values values;
     /* A ramp leads from those to these while the fault is on. */
     double toxicity_to;
@@ -58,8 +59,8 @@ struct scenario_step {
     unsigned ramp_steps; /* values of the longest ramp, the first and the last included; 0 = none */
 };
 
-/* The load that a scenario asks for: texts of the command line's flags, "" where it asks for
- * nothing. A flag that the user gave wins. */
+/* The load that a scenario asks for, and the client's settings that its faults are made for: texts
+ * of the command line's flags, "" where it asks for nothing. A flag that the user gave wins. */
 enum scenario_load_key {
     LOAD_WORKLOAD,
     LOAD_ARRIVAL,
@@ -69,6 +70,9 @@ enum scenario_load_key {
     LOAD_VALUES,
     LOAD_HIT_RATIO,
     LOAD_PREFILL,
+    LOAD_TIMEOUT,
+    LOAD_CONNECT_TIMEOUT,
+    LOAD_POOL,
     LOAD_KEY_COUNT,
 };
 

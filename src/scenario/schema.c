@@ -230,6 +230,13 @@ static const struct property file_properties[] = {
     {NULL, NULL, NULL},
 };
 
+static void write_share(struct jsonw *j)
+{
+    jsonw_key_string(j, "type", "number");
+    jsonw_key_int(j, "exclusiveMinimum", 0);
+    jsonw_key_int(j, "maximum", 1);
+}
+
 static const struct property step_properties[] = {
     {"target", "Whom it hits; what is drawn is drawn from the seed.", write_target},
     {"toxic", "A toxic on the target's proxy.", write_toxics},
@@ -238,6 +245,7 @@ static const struct property step_properties[] = {
     {"network", "Something with the packets to and from the target.", write_network},
     {"stream", "The direction: upstream are requests, downstream answers.", write_streams},
     {"toxicity", "The share of the connections that is hit, 0 to 1.", write_number_or_ramp},
+    {"chunk_toxicity", "The share of their chunks that is hit, above 0 to 1.", write_share},
     {"attributes", "Numbers of the fault, or ramps {from, to, steps}.", write_attributes},
     {"phase", "The fault phase; the first one by default.", write_word},
     {"at", "Start within the phase; moves with it when -duration stretches it.", write_duration},
@@ -358,6 +366,8 @@ static void write_fault_rule(struct jsonw *j, const struct fault_type *type)
         jsonw_key_bool(j, "stream", false);
     if (!type->has_toxicity)
         jsonw_key_bool(j, "toxicity", false);
+    if (!type->has_toxicity)
+        jsonw_key_bool(j, "chunk_toxicity", false);
     if (type->momentary)
         jsonw_key_bool(j, "for", false);
     jsonw_object_end(j);

@@ -61,13 +61,18 @@ class Check(Scenario):
 class Show(Scenario):
     def test_the_timeline_of_a_shipped_scenario(self):
         out = self.ok("show", "single-node-failure").out
-        for line in ("single-node-failure: 30s, group main, smoke",
+        for line in ("single-node-failure: 30s, group main, smoke, original, node",
                      " at  phase, node  for  fault       by",
                      " 0s  baseline      5s",
                      " 5s    node1      15s  proxy down  step 1: node 1",
                      "20s  recovery     10s",
                      "30s  end"):
             self.assertIn(line + "\n", out)
+
+    def test_a_share_of_the_chunks_is_part_of_the_fault(self):
+        out = self.ok("show", "flaky-network").out
+        self.assertIn("limit_data both ways bytes=0 chunk_toxicity=0.02  step 1: all\n", out)
+        self.assertIn("timeout 500ms, connect_timeout 1s, pool 4\n", out)
 
     def test_the_same_seed_shows_the_same_plan_and_a_run_carries_it_out(self):
         path = self.file("drawn", "phases: {baseline: 3s, slow: 1s, down: 1s, recovery: 6s}\n"
@@ -135,7 +140,8 @@ class Tutorial(Scenario):
 
 class Load(Scenario):
     def test_the_scenario_sets_the_load_and_a_flag_wins(self):
-        path = self.file("loaded", "phases: {baseline: 1s}\nload: {rate: 300, concurrency: 3}\n")
+        path = self.file("loaded", "phases: {baseline: 1s}\nload: {rate: 300, concurrency: 3,\n"
+                         "       timeout: 7s, pool: 2}\n")
         args = ("-scenario", path, "-runs", "1", "-api-port", "0", "-proxy-port", "0", "-json",
                 "-quiet", "-concurrency", "5")
         process = self.run_memchaos(*args)
@@ -143,6 +149,8 @@ class Load(Scenario):
         run = result["runs"][0]
         self.assertEqual(run["load"]["rate"], "300")
         self.assertEqual(run["load"]["concurrency"], "5")
+        self.assertEqual((run["load"]["timeout"], run["load"]["pool"]), ("7s", "2"))
+        self.assertIn("7.25 s", " ".join(c["text"] for c in run["checks"]))
         self.assertEqual(result["options"]["rate"], "10k")
         self.assertLess(run["counts"]["attempted"], 700)
 
@@ -155,6 +163,16 @@ class List(Scenario):
         self.assertRegex(out, r"\noriginal: \d+ scenarios, \S+\n")
         self.assertEqual(out.count("\n      The process of node 1 dies"), 1)
         self.assertRegex(out, r"\n  single-node-failure +30s  see main\n")
+
+    def test_the_readme_shows_what_is_there(self):
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "README.md"),
+                  encoding="utf-8") as file:
+            shown = re.search(r"\$ memchaos -list\n(.*?)```", file.read(), re.DOTALL)[1]
+        parts = shown.split("  …\n")
+        self.assertGreater(len(parts), 5)
+        listed = self.ok("-list").out
+        for part in parts:
+            self.assertIn(part.strip("\n"), listed)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ GOOD = (
     steps("target: random 2, toxic: latency, attributes: {latency: {from: 0, to: 5, steps: 5}},"
           "toxicity: {from: 0, to: 1}"),
     steps("target: all, proxy: down, at: 1s, for: 10ms, every: 100ms, jitter: 5ms, stagger: 1ms"),
-    steps("target: hottest, toxic: noop, stream: both"),
+    steps("target: hottest, toxic: noop, stream: both, chunk_toxicity: 0.02"),
+    HEAD + "phases: {baseline: 1s}\nload: {timeout: 150ms, connect_timeout: 1s, pool: 4}\n",
     HEAD + PHASES + "steps:\n- {target: majority, toxic: noop}\n"
     "checks:\n- fault.error_rate < 40%\n- {check: wrong_values == 0, abort: true}\n",
 )
@@ -58,6 +59,8 @@ BAD = (
     steps("target: all, toxic: noop, stream: up"),
     steps("target: all, proxy: down, stream: both"),
     steps("target: all, proxy: down, toxicity: 1"),
+    steps("target: all, proxy: down, chunk_toxicity: 1"),
+    steps("target: all, toxic: noop, chunk_toxicity: 0"),
     steps("target: all, proxy: down, for: 5"),
     HEAD + "phases: {baseline: 1s}\nchecks: wrong_values == 0\n",
     HEAD + "phases: {baseline: 1s}\nchecks:\n- {check: wrong_values == 0, stop: true}\n",

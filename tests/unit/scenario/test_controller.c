@@ -155,6 +155,23 @@ static void a_ramp_updates_the_toxic_and_begins_anew_each_time(void **state)
     rig_stop(&rig);
 }
 
+static void a_toxic_may_spare_chunks(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct apiclient_toxic_view toxics[4];
+    size_t count;
+    struct err err = {""};
+    rig_start(&rig, "steps:\n- {target: node 1, toxic: noop, chunk_toxicity: 0.25}\n"
+                    "- {target: node 1, toxic: noop}\n");
+    advance(&rig, 1 * SEC);
+    assert_int_equal(apiclient_toxics(rig.api, "a", toxics, 4, &count, &err), APICLIENT_OK);
+    assert_int_equal(count, 2);
+    assert_true(toxics[0].chunk_toxicity == 0.25 && toxics[1].chunk_toxicity == 1);
+    assert_int_equal(controller_undo(&rig.controller, &err), 0);
+    rig_stop(&rig);
+}
+
 static void an_event_waits_for_its_phase(void **state)
 {
     (void)state;
@@ -184,6 +201,43 @@ static void undo_takes_off_what_is_on_and_only_once(void **state)
     assert_int_equal(rig.ended, 3);
     assert_int_equal(controller_undo(&rig.controller, &err), 0);
     assert_int_equal(rig.ended, 3);
+    rig_stop(&rig);
+}
+
+static void a_proxy_that_two_faults_keep_down_comes_back_with_the_later_end(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err err = {""};
+    rig_start(&rig, "steps:\n- {target: node 1, proxy: down, for: 2s}\n"
+                    "- {target: all, proxy: down, at: 1s, for: 2s}\n");
+    advance(&rig, 1 * SEC); /* 1-3 s: the first; 2-4 s: the second */
+    rig.controller.faults[0].fault.victims.connections_cut = 7; /* as if there had been some */
+    advance(&rig, 2 * SEC);
+    assert_int_equal(rig.controller.faults[1].fault.victims.connections_cut, 7);
+    assert_int_equal(rig.controller.faults[2].fault.victims.connections_cut, 0);
+    advance(&rig, 3 * SEC);
+    assert_int_equal(rig.ended, 1);
+    assert_false(proxy_of(&rig, "a").enabled);
+    assert_false(proxy_of(&rig, "b").enabled);
+    advance(&rig, 4 * SEC);
+    assert_int_equal(rig.ended, 3);
+    assert_true(proxy_of(&rig, "a").enabled);
+    assert_true(proxy_of(&rig, "b").enabled);
+    assert_int_equal(controller_undo(&rig.controller, &err), 0);
+    rig_stop(&rig);
+}
+
+static void two_faults_that_keep_a_proxy_down_are_undone_together(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err err = {""};
+    rig_start(&rig, "steps:\n- {target: node 1, proxy: down}\n- {target: node 1, proxy: down}\n");
+    advance(&rig, 1 * SEC);
+    assert_int_equal(controller_undo(&rig.controller, &err), 0);
+    assert_true(proxy_of(&rig, "a").enabled);
+    assert_int_equal(rig.ended, 2);
     rig_stop(&rig);
 }
 
@@ -223,8 +277,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(switches_toxics_on_and_off_at_their_times),
         cmocka_unit_test(a_ramp_updates_the_toxic_and_begins_anew_each_time),
+        cmocka_unit_test(a_toxic_may_spare_chunks),
         cmocka_unit_test(an_event_waits_for_its_phase),
         cmocka_unit_test(undo_takes_off_what_is_on_and_only_once),
+        cmocka_unit_test(a_proxy_that_two_faults_keep_down_comes_back_with_the_later_end),
+        cmocka_unit_test(two_faults_that_keep_a_proxy_down_are_undone_together),
         cmocka_unit_test(what_the_proxy_refuses_is_told_and_undone),
         cmocka_unit_test(undo_goes_on_after_an_error),
     };

@@ -27,13 +27,14 @@ static void reads_every_key(void **state)
     (void)state;
     struct scenario s;
     struct err err;
-    int rc =
-        parse(HEAD "group: g\n" PHASES "steps:\n"
-                   "- {target: nodes 1 3, toxic: latency, stream: both, toxicity: 0.5,\n"
-                   "   attributes: {latency: 500, jitter: 50}, at: 1s, for: 100ms, every: 1s}\n"
-                   "- {target: all, proxy: down}\n"
-                   "checks:\n- wrong_values == 0\n- {check: 'fault.max < 1s', abort: true}\n",
-              &s, &err);
+    int rc = parse(
+        HEAD
+        "group: g\n" PHASES "steps:\n"
+        "- {target: nodes 1 3, toxic: latency, stream: both, toxicity: 0.5, chunk_toxicity: 0.25,\n"
+        "   attributes: {latency: 500, jitter: 50}, at: 1s, for: 100ms, every: 1s}\n"
+        "- {target: all, proxy: down}\n"
+        "checks:\n- wrong_values == 0\n- {check: 'fault.max < 1s', abort: true}\n",
+        &s, &err);
     assert_string_equal(err.text, "");
     assert_int_equal(rc, 0);
     assert_string_equal(s.name, "x");
@@ -50,6 +51,7 @@ static void reads_every_key(void **state)
     assert_int_equal(s.steps[0].streams, STREAM_UPSTREAM | STREAM_DOWNSTREAM);
     assert_int_equal(s.steps[0].values.given, 3);
     assert_true(s.steps[0].values.v[1] == 50 && s.steps[0].toxicity == 0.5);
+    assert_true(s.steps[0].chunk_toxicity == 0.25 && s.steps[1].chunk_toxicity == 1);
     assert_int_equal(s.steps[0].at_ns, NS_PER_SEC);
     assert_int_equal(s.steps[0].for_ns, 100 * NS_PER_MS);
     assert_int_equal(s.steps[0].every_ns, NS_PER_SEC);
@@ -120,6 +122,9 @@ static const struct mistake step_mistakes[] = {
     {ONE_STEP("toxic: noop, stream: up"), "f.yaml:5:38", "upstream"},
     {ONE_STEP("toxic: noop, toxicity: 2"), "f.yaml:5:40", "0 and 1"},
     {ONE_STEP("toxic: noop, toxicity: x"), "f.yaml:5:40", "number"},
+    {ONE_STEP("toxic: noop, chunk_toxicity: 0"), "f.yaml:5:46", "above 0"},
+    {ONE_STEP("toxic: noop, chunk_toxicity: 1.1"), "f.yaml:5:46", "at most"},
+    {ONE_STEP("proxy: down, chunk_toxicity: 1"), "f.yaml:5:46", "belongs to a toxic"},
     {ONE_STEP("toxic: latncy"), "f.yaml:5:24", "did you mean \"latency\""},
     {ONE_STEP("toxic: {a: 1}"), "f.yaml:5:24", "must be a word"},
     {ONE_STEP("toxic: noop, attributes: {a: 1}"), "f.yaml:5:42", "has no attributes"},
@@ -328,9 +333,13 @@ static void all_shipped_scenarios_are_valid(void **state)
     struct err err = {""};
     size_t count = catalog_all(list, &err);
     assert_string_equal(err.text, "");
-    assert_true(count >= 9);
+    assert_true(count >= 60);
     for (size_t i = 0; i < count; i++) {
         assert_non_null(strstr(catalog_files[i].name, list[i].name));
+        assert_true(list[i].check_count > 0);
+        /* A name says which of them to run, so a group may not have it. */
+        for (size_t j = 0; j < count; j++)
+            assert_false(scenario_in_group(&list[j], list[i].name));
     }
 }
 
@@ -341,8 +350,8 @@ static void finds_scenarios_by_name_group_and_file(void **state)
     struct err err = {""};
     assert_int_equal(catalog_find("latency", NULL, list, &err), 1);
     assert_string_equal(list[0].name, "latency");
-    assert_true(catalog_find("all", NULL, list, &err) >= 6);
-    assert_int_equal(catalog_find("original", NULL, list, &err), 2);
+    assert_true(catalog_find("all", NULL, list, &err) >= 8);
+    assert_int_equal(catalog_find("original", NULL, list, &err), 7);
     assert_int_equal(catalog_find("packet-los", NULL, list, &err), 0);
     assert_non_null(strstr(err.text, "did you mean \"packet-loss\""));
     assert_int_equal(catalog_find("./nowhere.yaml", NULL, list, &err), 0);
