@@ -14,6 +14,10 @@ int setup_signals(struct err *err);
  * default effect and end at once. */
 int setup_take_signal(int signal_fd);
 
+/* A descriptor that is readable after a SIGUSR1: the wish for a flight recording. -1 on error. */
+int setup_dump_signal(struct err *err);
+void setup_take_dump(int dump_fd);
+
 /* What the flags say about nodes and proxies. */
 struct topology_config setup_topology_config(const struct run_options *options, int signal_fd,
                                              struct log *log);
