@@ -66,7 +66,7 @@ static int see_record(void *arg, const struct op_record *r)
     struct op_record expected = make(r->worker, r->start_ns);
     assert_int_equal(seen->heads, 1);
     assert_memory_equal(r, &expected, sizeof expected);
-    assert_true(r->start_ns > seen->last[r->worker] || r->start_ns == 1); /* in order */
+    assert_true(r->start_ns > seen->last[r->worker]); /* in order */
     seen->last[r->worker] = r->start_ns;
     seen->records++;
     return 0;
@@ -136,25 +136,26 @@ static struct oplog *open_log(const struct world *w)
 struct worker {
     struct oplog *log;
     unsigned index;
-    uint64_t count;
+    uint64_t first, count;
 };
 
 static void *add_many(void *arg)
 {
     struct worker *w = arg;
-    for (uint64_t i = 1; i <= w->count; i++) {
-        struct op_record r = make(w->index, (ns_t)i);
+    for (uint64_t i = 0; i < w->count; i++) {
+        struct op_record r = make(w->index, (ns_t)(w->first + i));
         oplog_add(w->log, &r);
     }
     return NULL;
 }
 
-static void add_from_all(struct oplog *log, uint64_t count)
+/* Their starts are `first` and those after it. */
+static void add_from_all(struct oplog *log, uint64_t first, uint64_t count)
 {
     pthread_t threads[WORKERS];
     struct worker workers[WORKERS];
     for (unsigned i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){log, i, count};
+        workers[i] = (struct worker){log, i, first, count};
         assert_int_equal(pthread_create(&threads[i], NULL, add_many, &workers[i]), 0);
     }
     for (unsigned i = 0; i < WORKERS; i++)
@@ -166,7 +167,7 @@ static void every_operation_is_written_or_counted_as_dropped(void **state)
     struct world *w = *state;
     struct oplog *log = open_log(w);
     struct seen seen;
-    add_from_all(log, 20000);
+    add_from_all(log, 1, 20000);
     struct oplog_stats stats = oplog_close(log);
     assert_int_equal(stats.written + stats.dropped, WORKERS * 20000);
     assert_in_range(stats.written, WORKERS * OPLOG_QUEUE, WORKERS * 20000);
@@ -182,7 +183,7 @@ static void a_file_that_was_cut_off_anywhere_gives_all_before(void **state)
     struct world *w = *state;
     struct oplog *log = open_log(w);
     struct seen seen;
-    add_from_all(log, 900); /* less than a queue: none is dropped */
+    add_from_all(log, 1, 900); /* less than a queue: none is dropped */
     assert_int_equal(oplog_close(log).written, WORKERS * 900);
     size_t size = file_read(w->path, w->data);
     assert_int_equal(read_back(w->data, size, 1, &seen), 0);
@@ -202,7 +203,7 @@ static void a_damaged_file_is_refused(void **state)
     struct world *w = *state;
     struct oplog *log = open_log(w);
     struct seen seen;
-    add_from_all(log, 100);
+    add_from_all(log, 1, 100);
     oplog_close(log);
     size_t size = file_read(w->path, w->data);
     w->data[size - 20] ^= 0x40; /* the last frame has a checksum */
@@ -226,10 +227,10 @@ static void a_full_disk_ends_the_log_and_not_the_run(void **state)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     uint64_t added = 0;
     while (oplog_stats(log).error[0] == '\0' && added < 100 * 1000 * 1000) {
-        add_from_all(log, 1000);
+        add_from_all(log, 1 + added, 1000);
         added += WORKERS * 1000;
     }
-    add_from_all(log, 1000);
+    add_from_all(log, 1 + added, 1000);
     added += WORKERS * 1000;
     struct oplog_stats stats = oplog_close(log);
     setrlimit(RLIMIT_FSIZE, &old);
