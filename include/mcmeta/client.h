@@ -243,6 +243,8 @@ struct mcm_result {
                                       else MCM_OK */
     bool sent;                     /* some byte of the request left: a write may have happened */
     bool retried;             /* sent a second time on a new connection after a kept one had died */
+    uint32_t connection;      /* number of the connection it went over, from 1, counted by server;
+                                 0 when there was none, or it was shared */
     mcm_ns waited_ns;         /* time spent waiting for a free connection */
     char text[MCM_TEXT_SIZE]; /* the server's error line, cut; "" without one */
 };

@@ -7,6 +7,7 @@
 #include "cli/compare_cmd.h"
 #include "cli/exit_code.h"
 #include "cli/proxy_cmd.h"
+#include "cli/record_cmd.h"
 #include "cli/run_cmd.h"
 #include "cli/scenario_cmd.h"
 #include "cli/toxi_cmd.h"
@@ -27,6 +28,8 @@ static const struct {
     {"run", run_cmd_main, ARGV0_COMMAND, "Run scenarios; the same without a command."},
     {"compare", compare_cmd_main, ARGV0_COMMAND, "Tell whether two results differ."},
     {"calibrate", calibrate_cmd_main, ARGV0_COMMAND, "Find the highest rate that holds."},
+    {"flight", flight_cmd_main, ARGV0_COMMAND, "Show what the flight recorder kept."},
+    {"oplog", oplog_cmd_main, ARGV0_COMMAND, "Show a log of all operations."},
     {"proxy", proxy_cmd_main, ARGV0_COMMAND, "Serve the fault-injecting proxy alone."},
     {"check", scenario_check_main, ARGV0_COMMAND, "Say what is wrong with scenario files."},
     {"show", scenario_show_main, ARGV0_COMMAND, "Show what a scenario would do, and when."},

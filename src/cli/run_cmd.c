@@ -32,6 +32,10 @@ struct job {
     struct topology *topology;
     struct result *result;
     int signal_fd;
+    int dump_fd;
+    struct flight_files flight_files;
+    struct oplog *oplog;
+    bool oplog_told; /* that it cannot be written; the sampler's */
     bool interrupted;
 };
 
@@ -130,9 +134,19 @@ static int result_begin(struct job *s, struct err *err)
     return 0;
 }
 
+static void tell_oplog(struct job *s)
+{
+    struct oplog_stats stats = s->oplog != NULL ? oplog_stats(s->oplog) : (struct oplog_stats){0};
+    if (stats.error[0] == '\0' || s->oplog_told)
+        return;
+    s->oplog_told = true;
+    log_warn(&s->log, "%s; the run goes on without it", stats.error);
+}
+
 static void on_interval(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns)
 {
     struct job *s = arg;
+    tell_oplog(s);
     if (!s->options.quiet)
         report_interval_line(stderr, interval, start_ns, s->phases[interval->phase].name,
                              s->result->nodes, nodes, s->style);
@@ -164,6 +178,21 @@ static void on_stall(void *arg, size_t phase, ns_t age)
     char text[DURATION_TEXT_SIZE];
     log_warn(&s->log, "%s: an operation has been in flight for %s, longer than its deadline allows",
              s->phases[phase].name, duration_text(age / NS_PER_MS * NS_PER_MS, text));
+}
+
+static void on_flight(void *arg, const char *path, const char *reason)
+{
+    struct job *s = arg;
+    if (path != NULL)
+        log_warn(&s->log, "flight recording %s: %s (memchaos flight %s)", path, reason, path);
+    else
+        log_warn(&s->log, "%s", reason);
+}
+
+static void take_dump(void *arg)
+{
+    struct job *s = arg;
+    setup_take_dump(s->dump_fd);
 }
 
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
@@ -208,11 +237,17 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .interval_ns = s->options.metrics_interval_ns,
         .seed = planned.seed,
         .signal_fd = s->signal_fd,
+        .dump_fd = s->dump_fd,
+        .flight_files = &s->flight_files,
+        .oplog = s->oplog,
+        .run = (unsigned)index + 1,
         .private_network = s->skips.network,
         .on_interval = on_interval,
         .on_fault = on_fault,
         .on_behind = on_behind,
         .on_stall = on_stall,
+        .on_flight = on_flight,
+        .take_dump = take_dump,
         .arg = s,
     };
     struct run_result *run = NULL;
@@ -318,22 +353,72 @@ static int choose_scenarios(struct job *s, struct err *err)
     return s->skips.network ? net_enter(&s->new_accounts, err) : 0;
 }
 
+/* Scenarios may ask for more of them than the flags do. */
+static unsigned workers_max(struct job *s)
+{
+    int most = s->options.concurrency;
+    for (size_t i = 0; i < s->scenario_count; i++) {
+        if (run_options_load_set(&s->options, &s->scenarios[i].load, NULL) == 0 &&
+            s->options.concurrency > most)
+            most = s->options.concurrency;
+        run_options_load_reset(&s->options);
+    }
+    return (unsigned)most;
+}
+
+static int oplog_begin(struct job *s, struct err *err)
+{
+    char text[1024] = "";
+    if (s->options.oplog[0] == '\0')
+        return 0;
+    struct op_file_header header = {.start_ns = s->result->start_ns,
+                                    .start_unix_ns = s->result->start_unix_ns};
+    int n = snprintf(text, sizeof text, "seed: %llu\nnodes:", (unsigned long long)s->options.seed);
+    for (size_t i = 0; i < s->result->node_count && (size_t)n < sizeof text; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, " %s", s->result->nodes[i].name);
+    if ((size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, "\n");
+    return oplog_open(s->options.oplog, workers_max(s), &header, text, &s->oplog, err);
+}
+
+static void oplog_end(struct job *s)
+{
+    if (s->oplog == NULL)
+        return;
+    tell_oplog(s);
+    struct oplog_stats stats = oplog_close(s->oplog);
+    s->oplog = NULL;
+    if (stats.error[0] != '\0' && !s->oplog_told)
+        log_warn(&s->log, "%s", stats.error);
+    if (stats.dropped > 0)
+        log_warn(&s->log, "operation log %s: %llu operations, %llu more were dropped",
+                 s->options.oplog, (unsigned long long)stats.written,
+                 (unsigned long long)stats.dropped);
+    else
+        log_info(&s->log, "operation log %s: %llu operations", s->options.oplog,
+                 (unsigned long long)stats.written);
+}
+
 static int job_begin(struct job *s, struct err *err)
 {
     s->signal_fd = setup_signals(err);
-    if (s->signal_fd < 0)
+    s->dump_fd = setup_dump_signal(err);
+    if (s->signal_fd < 0 || s->dump_fd < 0)
         return -1;
+    s->flight_files = (struct flight_files){.dir = s->options.flight_dir,
+                                            .ring = (unsigned)s->options.flight_ring};
     struct topology_config config = setup_topology_config(&s->options, s->signal_fd, &s->log);
     config.new_accounts = s->new_accounts;
     if (setup_topology(&s->options, &config, &s->topology, err) != 0)
         return -1;
     announce(s);
-    return result_begin(s, err);
+    return result_begin(s, err) != 0 ? -1 : oplog_begin(s, err);
 }
 
 static int job_report(struct job *s)
 {
     s->result->end_ns = ns_now();
+    oplog_end(s);
     int rc = s->options.json ? report_json(stdout, s->result)
                              : report_text_end(stdout, s->result, s->text_style);
     if (rc != 0 || fflush(stdout) != 0) {
@@ -345,12 +430,15 @@ static int job_report(struct job *s)
 
 static void job_end(struct job *s)
 {
+    oplog_end(s);
     result_free(s->result); /* its nodes borrow from the topology */
     topology_stop(s->topology);
     free(s->scenarios);
     free(s->skips.list);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
+    if (s->dump_fd >= 0)
+        close(s->dump_fd);
     free(s);
 }
 
@@ -383,7 +471,7 @@ int run_cmd_main(int argc, char **argv)
     struct err err = {""};
     if (s == NULL)
         return EXIT_CODE_INTERNAL;
-    s->signal_fd = -1;
+    s->signal_fd = s->dump_fd = -1;
     int code = EXIT_CODE_PASSED;
     switch (run_options_parse(&s->options, argc, argv, &err)) {
     case RUN_OPTIONS_HELP: break;

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "load/workers.h"
+#include "metrics/flight.h"
 
 #define SEC ((double)NS_PER_SEC)
 #define MS ((double)NS_PER_MS)
@@ -166,6 +167,22 @@ static void describe_live(struct run_options *o)
     ADD_FLAGS(o, flags);
 }
 
+static void describe_recording(struct run_options *o)
+{
+    const struct flag flags[] = {
+        {"flight-ring", FLAG_INT, &o->flight_ring, "n", "128", .max = FLIGHT_RING_MAX,
+         .group = "Recording",
+         .help = "the flight recorder keeps the last n operations of each worker, and writes them "
+                 "to a file on wrong data, a stall, a failed check or SIGUSR1; 0 = off; see "
+                 "memchaos flight -help"},
+        {"flight-dir", FLAG_STRING, &o->flight_dir, "dir", ".",
+         .help = "where to write them, memchaos-flight-*.mcf; at most 16 in a session"},
+        {"oplog", FLAG_STRING, &o->oplog, "file", "",
+         .help = "write every operation to this file, compressed; see memchaos oplog -help"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
 static void describe_output(struct run_options *o)
 {
     const struct flag flags[] = {
@@ -299,6 +316,7 @@ enum run_options_result run_options_parse(struct run_options *o, int argc, char 
     describe_load(o);
     describe_where(o);
     describe_client(o);
+    describe_recording(o);
     describe_live(o);
     describe_output(o);
     return parse(o, argc, argv, err);

@@ -52,6 +52,9 @@ struct run_options {
     struct driver_config client;
     /* Output. */
     ns_t metrics_interval_ns;
+    int flight_ring;
+    const char *flight_dir;
+    const char *oplog;
     bool json;
     bool quiet;
 

@@ -30,6 +30,24 @@ int setup_signals(struct err *err)
     return fd >= 0 ? fd : err_set(err, "cannot watch signals: %s", strerror(errno));
 }
 
+int setup_dump_signal(struct err *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return err_set(err, "cannot block signals: %s", strerror(errno));
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd >= 0 ? fd : err_set(err, "cannot watch signals: %s", strerror(errno));
+}
+
+void setup_take_dump(int dump_fd)
+{
+    struct signalfd_siginfo info;
+    while (read(dump_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        ;
+}
+
 int setup_take_signal(int signal_fd)
 {
     struct signalfd_siginfo info;

@@ -17,6 +17,10 @@ int setup_take_signal(int signal_fd);
 /* Room for the sockets of client and proxies. 0, or -1 with the reason. */
 int setup_file_limit(const struct run_options *options, struct err *err);
 
+/* A descriptor that is readable after a SIGUSR1: the wish for a flight recording. -1 on error. */
+int setup_dump_signal(struct err *err);
+void setup_take_dump(int dump_fd);
+
 /* What the flags say about nodes and proxies. */
 struct topology_config setup_topology_config(const struct run_options *options, int signal_fd,
                                              struct log *log);

@@ -214,6 +214,7 @@ static void answer(struct driver_result *result, const struct mcm_result *r, enu
     result->value_size = r->value.size;
     result->number = r->number;
     result->unsent = !r->sent;
+    result->connection = r->connection;
 }
 
 static void mcmeta_get(void *worker, const char *key, size_t key_size, void *buffer,

@@ -56,7 +56,17 @@ static unsigned weight(enum outcome outcome)
     return outcome == OUTCOME_MISS ? 1 : 2;
 }
 
-static void record(struct session *s, const struct operation *o, ns_t end_ns, size_t count)
+/* Of the values that were stored or found. */
+static size_t batch_bytes(const struct session_batch *b, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        if (b->items[i].outcome == OUTCOME_HIT || b->items[i].outcome == OUTCOME_STORED)
+            bytes += b->items[i].value_size;
+    return bytes;
+}
+
+static void record(struct session *s, struct operation *o, ns_t end_ns, size_t count)
 {
     struct session_batch *b = s->batch;
     unsigned nodes = recorder_config(s->recorder)->nodes;
@@ -68,6 +78,7 @@ static void record(struct session *s, const struct operation *o, ns_t end_ns, si
         if (*worst == OUTCOME_COUNT || weight(b->items[i].outcome) > weight(*worst))
             *worst = b->items[i].outcome;
     }
+    operation_note(o, batch_bytes(b, count), count, 0);
     operation_answered(s);
     for (unsigned n = 0; n <= nodes; n++)
         if (b->by_node[n] != OUTCOME_COUNT)
@@ -89,7 +100,7 @@ void session_multi_get(struct session *s, const struct key *keys, size_t count)
         b->items[i] = (struct driver_item){.key = keys[i].text, .key_size = keys[i].size};
         b->reads[i] = read_begin(s, &keys[i]);
     }
-    struct operation o = operation_begin(s, OP_MULTI_GET);
+    struct operation o = operation_begin(s, OP_MULTI_GET, keys[0].text, keys[0].size);
     s->driver->multi_get(s->handle, b->items, count, o.deadline_ns);
     ns_t end = ns_now();
     for (size_t i = 0; i < count; i++) {
@@ -143,7 +154,7 @@ void session_multi_set(struct session *s, const struct key *keys, size_t count, 
         return;
     }
     count = write_all_begin(s, keys, count, ttl_s);
-    struct operation o = operation_begin(s, OP_MULTI_SET);
+    struct operation o = operation_begin(s, OP_MULTI_SET, keys[0].text, keys[0].size);
     s->driver->multi_set(s->handle, s->batch->items, count, o.deadline_ns);
     ns_t end = ns_now();
     write_all_end(s, keys, count, &o, end);

@@ -20,6 +20,7 @@ struct evidence {
 
 void evidence_init(struct evidence *evidence);
 void evidence_deinit(struct evidence *evidence);
+size_t evidence_count(struct evidence *evidence);
 void evidence_add(struct evidence *evidence, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

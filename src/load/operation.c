@@ -4,7 +4,48 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-struct operation operation_begin(struct session *s, enum op op)
+/* As far as it is known at the start. */
+static void sink_begin(const struct session *s, struct operation *o, const char *key,
+                       size_t key_size)
+{
+    o->record = (struct op_record){
+        .start_ns = o->start_ns,
+        .duration_ns = OP_RECORD_IN_FLIGHT,
+        .late_ns = ns_max(o->start_ns - o->intended_ns, 0),
+        .worker = s->worker,
+        .run = s->sink->run,
+        .op = (uint8_t)o->op,
+        .node = OP_RECORD_NODE_UNKNOWN,
+        .phase = (uint8_t)o->phase,
+        .items = 1,
+    };
+    op_record_key_set(&o->record, key, key_size);
+    if (s->sink->flight != NULL)
+        flight_begin(s->sink->flight, &o->record);
+}
+
+static void sink_end(const struct session *s, const struct operation *o, ns_t end_ns,
+                     enum outcome outcome, uint32_t node)
+{
+    struct op_record record = o->record;
+    record.duration_ns = end_ns - o->start_ns;
+    record.outcome = (uint8_t)outcome;
+    if (node != RECORDER_NODE_UNKNOWN)
+        record.node = (uint8_t)node;
+    if (s->sink->flight != NULL)
+        flight_end(s->sink->flight, &record);
+    if (s->sink->oplog != NULL)
+        oplog_add(s->sink->oplog, &record);
+}
+
+void operation_note(struct operation *o, size_t bytes, size_t items, uint32_t connection)
+{
+    o->record.bytes = (uint32_t)bytes;
+    o->record.items = (uint8_t)items;
+    o->record.connection = connection;
+}
+
+struct operation operation_begin(struct session *s, enum op op, const char *key, size_t key_size)
 {
     ns_t now = ns_now();
     struct operation o = {
@@ -15,6 +56,8 @@ struct operation operation_begin(struct session *s, enum op op)
         .deadline_ns = ns_add(now, s->timeout_ns),
     };
     s->intended_ns = NS_NEVER; /* a second operation of the same step starts when it starts */
+    if (s->sink != NULL)
+        sink_begin(s, &o, key, key_size);
     recorder_op_begin(s->recorder, s->worker, now);
     return o;
 }
@@ -39,6 +82,8 @@ void operation_record(struct session *s, const struct operation *o, ns_t end_ns,
         .end_ns = end_ns,
     };
     recorder_record(s->recorder, s->worker, &sample);
+    if (s->sink != NULL)
+        sink_end(s, o, end_ns, outcome, node);
 }
 
 enum outcome operation_end(struct session *s, const struct operation *o, ns_t end_ns,

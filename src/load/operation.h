@@ -14,9 +14,13 @@ struct operation {
     ns_t intended_ns;
     ns_t start_ns;
     ns_t deadline_ns;
+    struct op_record record; /* only with a sink */
 };
 
-struct operation operation_begin(struct session *s, enum op op);
+/* The key may be the first of several. */
+struct operation operation_begin(struct session *s, enum op op, const char *key, size_t key_size);
+/* What only the answer tells, for the flight recorder and the log; before the end. */
+void operation_note(struct operation *o, size_t bytes, size_t items, uint32_t connection);
 /* The client has answered. */
 void operation_answered(struct session *s);
 /* One outcome; several for an operation on several nodes. */

@@ -30,29 +30,32 @@ static enum outcome increment_text(struct session *s)
 {
     static const char text[] = "no number";
     char key[40];
-    struct driver_result result;
+    struct driver_result result = {0};
     int n = snprintf(key, sizeof key, "poison-worker%u", s->worker);
-    struct operation o = operation_begin(s, OP_SET);
+    struct operation o = operation_begin(s, OP_SET, key, (size_t)n);
     s->driver->set(s->handle, key, (size_t)n, text, sizeof text - 1, 0, o.deadline_ns, &result);
+    operation_note(&o, sizeof text - 1, 1, result.connection);
     if (operation_end(s, &o, ns_now(), result.outcome, result.node) != OUTCOME_STORED)
         return result.outcome;
     uint64_t delta = 1 + rng_below(&s->rng, 1000);
-    o = operation_begin(s, OP_INCREMENT);
+    o = operation_begin(s, OP_INCREMENT, key, (size_t)n);
     s->driver->increment(s->handle, key, (size_t)n, delta, 0, o.deadline_ns, &result);
     ns_t end = ns_now();
     enum outcome outcome = result.outcome;
     /* A cache may have forgotten the text; then the increment makes a counter. */
     if (outcome != OUTCOME_OK || result.number != delta)
         outcome = judge(s, "an increment of a text", outcome);
+    operation_note(&o, 0, 1, result.connection);
     return operation_end(s, &o, end, outcome, result.node);
 }
 
 static enum outcome get_bad_key(struct session *s, const char *what, const char *key)
 {
-    struct driver_result result;
-    struct operation o = operation_begin(s, OP_GET);
+    struct driver_result result = {0};
+    struct operation o = operation_begin(s, OP_GET, key, strlen(key));
     s->driver->get(s->handle, key, strlen(key), s->value, s->value_cap, o.deadline_ns, &result);
     ns_t end = ns_now();
+    operation_note(&o, 0, 1, result.connection);
     return operation_end(s, &o, end, judge(s, what, result.outcome), result.node);
 }
 
@@ -60,11 +63,12 @@ static enum outcome set_too_large(struct session *s)
 {
     static const char zeros[TOO_LARGE];
     char key[40];
-    struct driver_result result;
+    struct driver_result result = {0};
     int n = snprintf(key, sizeof key, "poison-large-worker%u", s->worker);
-    struct operation o = operation_begin(s, OP_SET);
+    struct operation o = operation_begin(s, OP_SET, key, (size_t)n);
     s->driver->set(s->handle, key, (size_t)n, zeros, sizeof zeros, 0, o.deadline_ns, &result);
     ns_t end = ns_now();
+    operation_note(&o, sizeof zeros, 1, result.connection);
     return operation_end(s, &o, end, judge(s, "a value above 1 MiB", result.outcome), result.node);
 }
 

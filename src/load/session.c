@@ -42,14 +42,15 @@ void session_read_key(struct session *s, struct key *out)
 
 enum outcome session_get(struct session *s, const struct key *key)
 {
-    struct driver_result result;
+    struct driver_result result = {0};
     struct oracle_read read = read_begin(s, key);
-    struct operation o = operation_begin(s, OP_GET);
+    struct operation o = operation_begin(s, OP_GET, key->text, key->size);
     s->driver->get(s->handle, key->text, key->size, s->value, s->value_cap, o.deadline_ns, &result);
     ns_t end = ns_now();
     enum outcome outcome = result.outcome;
     if (outcome == OUTCOME_HIT)
         outcome = read_judge(s, key, &read, &o, result.value, result.value_size, result.node);
+    operation_note(&o, result.outcome == OUTCOME_HIT ? result.value_size : 0, 1, result.connection);
     return operation_end(s, &o, end, outcome, result.node);
 }
 
@@ -60,13 +61,14 @@ typedef void store_fn(void *worker, const char *key, size_t key_size, const void
 static enum outcome store(struct session *s, const struct key *key, uint32_t ttl_s, enum op op,
                           store_fn *call)
 {
-    struct driver_result result;
+    struct driver_result result = {0};
     size_t size = value_sizes_choose(&s->load->spec->values, &s->rng);
     uint64_t version = write_begin(s, key, s->value, size);
-    struct operation o = operation_begin(s, op);
+    struct operation o = operation_begin(s, op, key->text, key->size);
     call(s->handle, key->text, key->size, s->value, size, ttl_s, o.deadline_ns, &result);
     ns_t end = ns_now();
     write_end(s, key, version, &o, end, result.outcome, result.unsent);
+    operation_note(&o, size, 1, result.connection);
     return operation_end(s, &o, end, result.outcome, result.node);
 }
 
@@ -82,12 +84,13 @@ enum outcome session_add(struct session *s, const struct key *key, uint32_t ttl_
 
 enum outcome session_delete(struct session *s, const struct key *key)
 {
-    struct driver_result result;
-    struct operation o = operation_begin(s, OP_DELETE);
+    struct driver_result result = {0};
+    struct operation o = operation_begin(s, OP_DELETE, key->text, key->size);
     s->driver->delete_(s->handle, key->text, key->size, o.deadline_ns, &result);
     ns_t end = ns_now();
     if (result.outcome == OUTCOME_DELETED || result.outcome == OUTCOME_NOT_FOUND)
         oracle_deleted(s->load->oracle, key->id, o.start_ns, end);
+    operation_note(&o, 0, 1, result.connection);
     return operation_end(s, &o, end, result.outcome, result.node);
 }
 
@@ -108,11 +111,11 @@ static enum outcome count_judge(struct session *s, const struct key *key,
 
 enum outcome session_increment(struct session *s, uint32_t counter, uint64_t delta)
 {
-    struct driver_result result;
+    struct driver_result result = {0};
     struct key key;
     keyspace_counter(&s->load->keys, counter, &key);
     struct tally_op tally = tally_begin(s->load->tally, counter, delta);
-    struct operation o = operation_begin(s, OP_INCREMENT);
+    struct operation o = operation_begin(s, OP_INCREMENT, key.text, key.size);
     s->driver->increment(s->handle, key.text, key.size, delta, 0, o.deadline_ns, &result);
     ns_t end = ns_now();
     enum outcome outcome = result.outcome;
@@ -120,6 +123,7 @@ enum outcome session_increment(struct session *s, uint32_t counter, uint64_t del
         outcome = count_judge(s, &key, &tally, result.number);
     else if (result.unsent)
         tally_unsent(s->load->tally, counter, &tally);
+    operation_note(&o, 0, 1, result.connection);
     return operation_end(s, &o, end, outcome, result.node);
 }
 
@@ -139,12 +143,12 @@ static bool digits_read(const char *text, size_t size, uint64_t *out)
 
 enum outcome session_counter_get(struct session *s, uint32_t counter)
 {
-    struct driver_result result;
+    struct driver_result result = {0};
     struct key key;
     uint64_t number;
     keyspace_counter(&s->load->keys, counter, &key);
     struct tally_op tally = tally_begin(s->load->tally, counter, 0);
-    struct operation o = operation_begin(s, OP_GET);
+    struct operation o = operation_begin(s, OP_GET, key.text, key.size);
     s->driver->get(s->handle, key.text, key.size, s->value, s->value_cap, o.deadline_ns, &result);
     ns_t end = ns_now();
     enum outcome outcome = result.outcome;
@@ -157,6 +161,7 @@ enum outcome session_counter_get(struct session *s, uint32_t counter)
                      "are no number",
                      s->worker, key.text, result.value_size);
     }
+    operation_note(&o, result.outcome == OUTCOME_HIT ? result.value_size : 0, 1, result.connection);
     return operation_end(s, &o, end, outcome, result.node);
 }
 

@@ -13,6 +13,7 @@
 #include "driver/driver.h"
 #include "load/evidence.h"
 #include "load/load.h"
+#include "load/op_sink.h"
 #include "metrics/recorder.h"
 
 #define SESSION_BATCH_MAX 64 /* keys of one batch */
@@ -25,6 +26,7 @@ struct session {
     struct load *load;
     struct recorder *recorder;
     struct evidence *evidence;
+    const struct op_sink *sink; /* may be NULL */
     unsigned worker;
     ns_t timeout_ns; /* of every operation, from its real start */
     struct rng rng;

@@ -124,6 +124,7 @@ static int worker_open(struct workers *all, unsigned index, struct err *err)
         .load = config->load,
         .recorder = config->recorder,
         .evidence = config->evidence,
+        .sink = config->sink,
         .worker = index,
         .timeout_ns = config->timeout_ns,
         .intended_ns = NS_NEVER,

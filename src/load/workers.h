@@ -6,6 +6,7 @@
 
 #include "driver/driver.h"
 #include "load/evidence.h"
+#include "load/op_sink.h"
 #include "load/workload.h"
 #include "metrics/recorder.h"
 
@@ -20,6 +21,7 @@ struct workers_config {
     void *client; /* of the driver, open */
     struct recorder *recorder;
     struct evidence *evidence;
+    const struct op_sink *sink; /* may be NULL */
     ns_t timeout_ns; /* of each operation; one that could not start for that long is dropped */
     uint64_t seed;
     int cancel_fd; /* readable: give up while the keys are stored; -1: none */

@@ -432,6 +432,7 @@ int mcm_backend_open_link(struct mcm_backend *backend, struct mcm_link *link,
     pthread_mutex_lock(&backend->lock);
     locked_close(link);
     link->fd = mcm_socket_new(address, index);
+    link->number = ++backend->last_number;
     int fd = link->fd;
     pthread_mutex_unlock(&backend->lock);
     if (fd >= 0 && address->sockets[index].ss_family != AF_UNIX && backend->unacked_max > 0)

@@ -28,6 +28,7 @@ enum mcm_stop { MCM_STOP_NOT, MCM_STOP_INTERRUPTED, MCM_STOP_SHUTDOWN };
 /* The socket of a pool slot. */
 struct mcm_link {
     int fd;                    /* -1: none */
+    uint32_t number;           /* of the connection, from 1; those of a server count on */
     bool busy;                 /* somebody may be blocked on it */
     bool used;                 /* an answer came over it before */
     bool stopped;              /* it was shut down to wake whoever is blocked on it */
@@ -101,6 +102,7 @@ struct mcm_backend {
     atomic_uint_least64_t item_size_max; /* of its settings; or MCM_ITEM_SIZE_... */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
+    uint32_t last_number; /* of a connection; under the lock */
     atomic_uint_least64_t failovers, failovers_refused;
     atomic_uint_least64_t health_failures;
     atomic_uint_least64_t lane_checks; /* health checks of a loop */

@@ -98,6 +98,7 @@ static struct attempt attempt_call(struct mcm_client *client, struct mcm_backend
     if (attempt.outcome != MCM_OK)
         return attempt;
     bool was_used = lease.link->used;
+    result->connection = lease.link->number;
     mcm_conn_submit(&lease.link->conn, op, request);
     mcm_socket_exchange(lease.link->fd, &lease.link->conn, deadline);
     mcm_conn_next_done(&lease.link->conn);

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
 #include "load/workers.h"
+#include "metrics/host_reader.h"
 #include "metrics/sockets.h"
 #include "report/check_eval.h"
 #include "report/collect.h"
@@ -38,6 +40,9 @@ struct run {
     struct workers *workers;
     bool told_behind[SCENARIO_PHASES_MAX], told_stall[SCENARIO_PHASES_MAX];
     struct evidence evidence;
+    struct flight *flight; /* NULL = none */
+    struct op_sink sink;
+    bool flight_kept; /* something went wrong, and what led to it has been written */
     struct controller controller;
     int *fault_handles; /* of the sampler, by fault of the plan */
     ns_t start_ns, end_ns;
@@ -52,6 +57,7 @@ struct run {
     struct check_outcome abort_outcome;
     struct err broken; /* why the run says nothing; "" = it does */
     struct node_stats final_stats[SCENARIO_NODES_MAX];
+    _Atomic pid_t node_pids[SCENARIO_NODES_MAX]; /* for the sampler's thread; 0 = not ours */
 };
 
 static void read_node_stats(void *arg, struct node_stats *out, unsigned nodes)
@@ -60,6 +66,23 @@ static void read_node_stats(void *arg, struct node_stats *out, unsigned nodes)
     memset(out, 0, nodes * sizeof *out);
     for (unsigned i = 0; i < nodes; i++)
         run->config->driver->node_stats(run->client, i, &out[i]);
+}
+
+/* A node that is restarted is another process. */
+static void note_pids(struct run *run)
+{
+    struct node *const *nodes = topology_processes(run->config->topology);
+    for (size_t i = 0; i < run->node_count; i++)
+        atomic_store(&run->node_pids[i], nodes[i] != NULL ? node_pid(nodes[i]) : 0);
+}
+
+static void read_host(void *arg, ns_t now, struct host_sample *out)
+{
+    struct run *run = arg;
+    pid_t pids[SCENARIO_NODES_MAX];
+    for (size_t i = 0; i < run->node_count; i++)
+        pids[i] = atomic_load(&run->node_pids[i]);
+    *out = host_read("/proc", pids, run->node_count, now);
 }
 
 static void on_interval(void *arg, const struct interval *interval, unsigned nodes)
@@ -159,10 +182,83 @@ static uint32_t run_number(uint64_t seed)
     return (uint32_t)rng_splitmix(&state);
 }
 
+/* ---- the flight recorder ---- */
+
+static int sink_begin(struct run *run, struct err *err)
+{
+    const struct flight_files *files = run->config->flight_files;
+    if (files != NULL && files->ring > 0) {
+        run->flight = flight_new(run->config->workers, files->ring, err);
+        if (run->flight == NULL)
+            return -1;
+    }
+    run->sink = (struct op_sink){
+        .flight = run->flight, .oplog = run->config->oplog, .run = (uint16_t)run->config->run};
+    return 0;
+}
+
+/* The lines of text in a file of this run. */
+static void flight_text(struct run *run, char *text, size_t size)
+{
+    const struct scenario *scenario = &run->config->plan->scenario;
+    FILE *out = fmemopen(text, size, "w");
+    if (out == NULL)
+        return;
+    fprintf(out, "scenario: %s\nseed: %llu\nrun: %u\nphases:", scenario->name,
+            (unsigned long long)run->config->seed, run->config->run);
+    for (size_t i = 0; i < scenario->phase_count; i++)
+        fprintf(out, " %s", scenario->phases[i].name);
+    fprintf(out, "\nnodes:");
+    for (size_t i = 0; i < run->node_count; i++)
+        fprintf(out, " %s", run->names[i]);
+    fputc('\n', out);
+    pthread_mutex_lock(&run->evidence.lock);
+    for (size_t i = 0; i < run->evidence.count; i++)
+        fprintf(out, "wrong: %s\n", run->evidence.texts[i]);
+    pthread_mutex_unlock(&run->evidence.lock);
+    fclose(out);
+}
+
+static void flight_write(struct run *run, const char *reason)
+{
+    const struct run_config *config = run->config;
+    char text[OP_FILE_TEXT_MAX - 1024] = "", path[FLIGHT_PATH_SIZE];
+    struct err err;
+    if (run->flight == NULL)
+        return;
+    flight_text(run, text, sizeof text);
+    struct flight_dump dump = {
+        .flight = run->flight,
+        .reason = reason,
+        .text = text,
+        .header = {.start_ns = run->result->start_ns, .start_unix_ns = run->result->start_unix_ns},
+        .run = config->run,
+    };
+    int rc = flight_dump_write(config->flight_files, &dump, path, &err);
+    if (config->on_flight != NULL && rc != 0)
+        config->on_flight(config->arg, rc > 0 ? path : NULL, rc > 0 ? reason : err.text);
+}
+
+/* Once per run: what comes after the first trouble hides what led to it. */
+static void flight_keep(struct run *run, const char *reason)
+{
+    if (!run->flight_kept)
+        flight_write(run, reason);
+    run->flight_kept = true;
+}
+
+static void keep_wrong_data(struct run *run)
+{
+    if (!run->flight_kept && evidence_count(&run->evidence) > 0)
+        flight_keep(run, "wrong data");
+}
+
 static int load_begin(struct run *run, struct err *err)
 {
     const struct run_config *config = run->config;
     run->load = load_new(config->load, config->workers, config->seed, run_number(config->seed));
+    if (sink_begin(run, err) != 0)
+        return -1;
     if (run->load == NULL)
         return err_set(err, "out of memory for what is known about %s keys",
                        config->load->text.keys);
@@ -172,6 +268,7 @@ static int load_begin(struct run *run, struct err *err)
         .baseline_phase = SCENARIO_BASELINE,
         .interval_ns = config->interval_ns,
         .node_stats = read_node_stats,
+        .host = read_host,
         .interval = on_interval,
         .arg = run,
     };
@@ -182,6 +279,7 @@ static int load_begin(struct run *run, struct err *err)
         .client = run->client,
         .recorder = run->recorder,
         .evidence = &run->evidence,
+        .sink = run->flight != NULL || config->oplog != NULL ? &run->sink : NULL,
         .timeout_ns = config->timeout_ns,
         .seed = config->seed,
         .cancel_fd = config->signal_fd,
@@ -208,6 +306,7 @@ static int run_begin(struct run *run, struct err *err)
     }
     for (size_t i = 0; i < SCENARIO_PHASES_MAX; i++)
         run->phase_start_ns[i] = NS_NEVER;
+    note_pids(run);
     sockets_begin(run);
     if (measure_begin(run, err) != 0 || client_begin(run, err) != 0 || load_begin(run, err) != 0)
         return -1;
@@ -245,8 +344,10 @@ static void tell_behind(struct run *run, ns_t now)
 static void tell_stall(struct run *run, ns_t now)
 {
     ns_t age = recorder_oldest_in_flight(run->recorder, now);
-    if (age <= recorder_config(run->recorder)->overdue_ns || run->told_stall[run->phase] ||
-        run->config->on_stall == NULL)
+    if (age <= recorder_config(run->recorder)->overdue_ns)
+        return;
+    flight_keep(run, "an operation in flight for longer than its deadline");
+    if (run->told_stall[run->phase] || run->config->on_stall == NULL)
         return;
     run->told_stall[run->phase] = true;
     run->config->on_stall(run->config->arg, run->phase, age);
@@ -268,6 +369,8 @@ static int run_advance(struct run *run, ns_t now)
         return -1;
     tell_behind(run, now);
     tell_stall(run, now);
+    keep_wrong_data(run);
+    note_pids(run);
     return topology_check(run->config->topology, &run->broken);
 }
 
@@ -277,12 +380,21 @@ static ns_t next_phase_ns(const struct run *run)
 }
 
 /* Sleeps until `when`; true when a signal has come. */
-static bool wait_for_signal(const struct run *run, ns_t when)
+static bool wait_for_signal(struct run *run, ns_t when)
 {
     ns_t left = ns_max(when - ns_now(), 0);
     struct timespec timeout = ns_to_timespec(left);
-    struct pollfd pfd = {.fd = run->config->signal_fd, .events = POLLIN};
-    return ppoll(&pfd, 1, &timeout, NULL) > 0;
+    struct pollfd pfds[] = {
+        {.fd = run->config->signal_fd, .events = POLLIN},
+        {.fd = run->config->dump_fd, .events = POLLIN}, /* ignored when negative */
+    };
+    if (ppoll(pfds, 2, &timeout, NULL) <= 0)
+        return false;
+    if (pfds[1].revents != 0) {
+        run->config->take_dump(run->config->arg);
+        flight_write(run, "asked for by a signal");
+    }
+    return pfds[0].revents != 0;
 }
 
 static void run_free(struct run *run)
@@ -295,6 +407,7 @@ static void run_free(struct run *run)
         run->config->driver->close(run->client);
     transitions_free(run->transitions);
     recorder_free(run->recorder);
+    flight_free(run->flight);
     free(run->fault_handles);
     evidence_deinit(&run->evidence);
 }
@@ -429,6 +542,8 @@ static void look_at_checks(struct run *run, ns_t now)
         if (scenario->checks[i].abort &&
             check_fails_already(&facts, &scenario->checks[i], &run->abort_outcome))
             run->aborted_by = (int)i;
+    if (run->aborted_by >= 0)
+        flight_keep(run, "a check that ends the run failed");
     run_result_free(so_far);
 }
 
@@ -500,6 +615,9 @@ int rig_run(const struct run_config *config, const struct result *result, struct
             run_result_free(collected);
             rc = -1;
         } else {
+            keep_wrong_data(&run);
+            if (collected->verdict == VERDICT_FAILED)
+                flight_keep(&run, collected->reason_count > 0 ? collected->reasons[0] : "failed");
             *out = collected;
         }
     }

@@ -11,7 +11,9 @@
 #include "driver/driver.h"
 #include "load/workload.h"
 #include "metrics/sampler.h"
+#include "metrics/oplog.h"
 #include "report/result.h"
+#include "rig/flight_dump.h"
 #include "rig/topology.h"
 #include "scenario/plan.h"
 
@@ -31,8 +33,12 @@ struct run_config {
     ns_t timeout_ns;
     ns_t interval_ns; /* of the live figures */
     uint64_t seed;
-    int signal_fd;        /* readable = stop now; not read */
-    bool private_network; /* everything runs in a network namespace of our own */
+    int signal_fd; /* readable = stop now; not read */
+    int dump_fd;   /* readable = write the flight recording; -1 = none; not read */
+    struct flight_files *flight_files; /* of the session; NULL = no flight recorder */
+    struct oplog *oplog;               /* of the session; NULL = no log of all operations */
+    unsigned run;                      /* of the session, from 1 */
+    bool private_network;              /* everything runs in a network namespace of our own */
     /* Called on the sampler's thread; `start_ns` is when the run began. May be NULL. */
     void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns);
     /* Called on the caller's thread. May be NULL. */
@@ -42,6 +48,11 @@ struct run_config {
     /* An operation has been in flight for longer than its deadline and RUN_OVERDUE_SLACK_NS; once
      * per phase. May be NULL. */
     void (*on_stall)(void *arg, size_t phase, ns_t age);
+    /* A flight recording was written to `path`, or could not be: NULL, and why. Called on the
+     * caller's thread. May be NULL. */
+    void (*on_flight)(void *arg, const char *path, const char *reason);
+    /* dump_fd is readable: reads it. Needed with a dump_fd. */
+    void (*take_dump)(void *arg);
     void *arg;
 };
 
