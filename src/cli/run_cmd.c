@@ -225,7 +225,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         run_result_free(run);
         return err_set(err, "out of memory");
     }
-    if (!s->options.json) {
+    if (!outputs_use_stdout(&s->options.reports)) {
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
     }
@@ -331,15 +331,25 @@ static int job_begin(struct job *s, struct err *err)
     return result_begin(s, err);
 }
 
+static void report_failed(void *arg, const struct output *output, const struct err *err)
+{
+    struct job *s = arg;
+    log_error(&s->log, "the %s report is lost: %s", output->format->name, err->text);
+}
+
+/* One report that cannot be written does not keep the others from being written. */
 static int job_report(struct job *s)
 {
+    const struct outputs *reports = &s->options.reports;
     s->result->end_ns = ns_now();
-    int rc = s->options.json ? report_json(stdout, s->result)
-                             : report_text_end(stdout, s->result, s->text_style);
-    if (rc != 0 || fflush(stdout) != 0) {
+    size_t failed = outputs_write(reports, s->result, report_failed, s);
+    if (!outputs_use_stdout(reports) &&
+        (report_text_end(stdout, s->result, s->text_style) != 0 || fflush(stdout) != 0)) {
         log_error(&s->log, "cannot write the result: %s", strerror(errno));
-        return EXIT_CODE_INTERNAL;
+        failed++;
     }
+    if (failed > 0)
+        return EXIT_CODE_INTERNAL;
     return verdict_exit_code(s->result->verdict);
 }
 

@@ -2,6 +2,7 @@
 /* Writes the example in the format named by the first argument, "failing" or "repeated": the golden
  * files are its output. */
 #include "example.h"
+#include "report/registry.h"
 #include "report/report.h"
 #include "report/verdict.h"
 
@@ -17,10 +18,9 @@ static int write_live(const struct result *r, struct report_style style)
 
 static int write_format(const char *format, const struct result *r)
 {
-    if (strcmp(format, "json") == 0)
-        return report_json(stdout, r);
-    if (strcmp(format, "text") == 0)
-        return report_text(stdout, r, (struct report_style){0});
+    const struct report_format *registered = report_format_find(format, strlen(format));
+    if (registered)
+        return registered->write(stdout, r);
     if (strcmp(format, "ascii") == 0)
         return report_text(stdout, r, (struct report_style){.ascii = true});
     if (strcmp(format, "live") == 0)
