@@ -2,7 +2,7 @@
 /*
  * Every shard has its own counters and histograms, in memory of its own, so that workers on
  * different shards do not share cache lines. Cells are arrays indexed by phase, node (one more than
- * there are, for the unknown one), operation and then outcome or success; a histogram's pointer is
+ * there are, for the unknown one), operation and outcome; a histogram's pointer is
  * NULL until the first sample for it arrives, and the worker that brings it installs the histogram
  * with one compare-and-swap. Without memory for it the sample is in the counters only.
  */
@@ -27,7 +27,7 @@ struct shard {
     counter *counts;      /* phase, node, op, outcome */
     counter *arrivals;    /* phase, then enum arrival */
     counter *live_counts; /* node, then succeeded and failed */
-    hist_slot *service;   /* phase, node, op, succeeded */
+    hist_slot *service;   /* phase, node, op, outcome; failures in the first shard only */
     hist_slot *response;  /* phase, succeeded */
     hist_slot *late;      /* phase */
     hist_slot *live;      /* node */
@@ -84,7 +84,7 @@ static int shard_init(const struct recorder *r, struct shard *s)
     s->counts = calloc(cells(r) * OUTCOME_COUNT, sizeof(*s->counts));
     s->arrivals = calloc((size_t)r->config.phases * ARRIVAL_COUNT, sizeof(*s->arrivals));
     s->live_counts = calloc(r->config.nodes * 2, sizeof(*s->live_counts));
-    s->service = calloc(cells(r) * 2, sizeof(*s->service));
+    s->service = calloc(cells(r) * OUTCOME_COUNT, sizeof(*s->service));
     s->response = calloc(r->config.phases * 2, sizeof(*s->response));
     s->late = calloc(r->config.phases, sizeof(*s->late));
     s->live = calloc(r->config.nodes, sizeof(*s->live));
@@ -105,7 +105,7 @@ static void hists_free(hist_slot *slots, size_t count)
 
 static void shard_deinit(const struct recorder *r, struct shard *s)
 {
-    hists_free(s->service, cells(r) * 2);
+    hists_free(s->service, cells(r) * OUTCOME_COUNT);
     hists_free(s->response, r->config.phases * 2);
     hists_free(s->late, r->config.phases);
     hists_free(s->live, r->config.nodes);
@@ -265,7 +265,8 @@ void recorder_record(struct recorder *r, unsigned worker, const struct sample *s
     if (outcome_class(s->outcome) == OUTCOME_CLASS_NEUTRAL)
         return;
     bool ok = outcome_is_success(s->outcome);
-    hist_slot_record(&shard->service[cell * 2 + ok], service_ns);
+    struct shard *kept_in = ok ? shard : &r->shards[0];
+    hist_slot_record(&kept_in->service[cell * OUTCOME_COUNT + s->outcome], service_ns);
     hist_slot_record(&shard->response[s->phase * 2 + ok], s->end_ns - s->intended_ns);
     if (s->node != RECORDER_NODE_UNKNOWN)
         record_node(r, shard, s, ok);
@@ -464,21 +465,58 @@ static void hist_slot_add(const hist_slot *slot, struct hist *out)
 }
 
 struct service_query {
-    bool succeeded;
+    bool wanted[OUTCOME_COUNT];
     struct hist *out;
 };
 
 static void visit_service(void *arg, const struct shard *shard, size_t cell)
 {
     const struct service_query *q = arg;
-    hist_slot_add(&shard->service[cell * 2 + q->succeeded], q->out);
+    for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+        if (q->wanted[i])
+            hist_slot_add(&shard->service[cell * OUTCOME_COUNT + i], q->out);
 }
 
 void recorder_service(const struct recorder *r, int phase, int64_t node, int op, bool succeeded,
                       struct hist *out)
 {
-    struct service_query query = {succeeded, out};
+    struct service_query query = {.out = out};
+    for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+        query.wanted[i] = succeeded ? outcome_is_success(i) : outcome_is_failure(i);
     visit_cells(r, phase, node, op, visit_service, &query);
+}
+
+struct outcome_query {
+    enum outcome outcome;
+    uint64_t count;
+    struct hist *out;
+};
+
+static void visit_outcome_service(void *arg, const struct shard *shard, size_t cell)
+{
+    const struct outcome_query *q = arg;
+    hist_slot_add(&shard->service[cell * OUTCOME_COUNT + q->outcome], q->out);
+}
+
+void recorder_service_of(const struct recorder *r, int phase, int64_t node, int op,
+                         enum outcome outcome, struct hist *out)
+{
+    struct outcome_query query = {.outcome = outcome, .out = out};
+    visit_cells(r, phase, node, op, visit_outcome_service, &query);
+}
+
+static void visit_outcome_count(void *arg, const struct shard *shard, size_t cell)
+{
+    struct outcome_query *q = arg;
+    q->count += get(&shard->counts[cell * OUTCOME_COUNT + q->outcome]);
+}
+
+uint64_t recorder_count(const struct recorder *r, int phase, int64_t node, int op,
+                        enum outcome outcome)
+{
+    struct outcome_query query = {.outcome = outcome};
+    visit_cells(r, phase, node, op, visit_outcome_count, &query);
+    return query.count;
 }
 
 void recorder_response(const struct recorder *r, int phase, bool succeeded, struct hist *out)

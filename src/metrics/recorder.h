@@ -7,9 +7,11 @@
  * be an operation apart from each other.
  *
  * Histograms appear with the first operation that needs them; without memory for one its samples
- * are in the counters only. Bound: per shard phases × (nodes + 1) × OP_COUNT × 2 + phases × 3 +
- * nodes histograms of 22.5 KB, so 3 phases, 3 nodes and 8 shards take at most 33 MB, when every
- * cell is hit in every shard.
+ * are in the counters only. There is one of service times for each phase, node, operation and
+ * outcome that occurs: those of successes in every shard, those of failures, which are not the hot
+ * path, once. Bound: what can occur; an operation has two or three outcomes that are successes, so
+ * 3 phases, 3 nodes and 8 shards take some 30 MB when all seven operations are used everywhere, and
+ * every kind of failure adds 22.5 KB for each operation, node and phase that it strikes.
  *
  * Threads: recorder_record(), recorder_op_begin() and _end(), the counts of arrivals and all
  * readers may run at once; a worker number belongs to one thread at a time. new and free need the
@@ -133,6 +135,11 @@ struct recorder_counts recorder_counts(const struct recorder *r, int phase, int6
  * outcomes are in none of them. */
 void recorder_service(const struct recorder *r, int phase, int64_t node, int op, bool succeeded,
                       struct hist *out);
+/* The same of one outcome. */
+uint64_t recorder_count(const struct recorder *r, int phase, int64_t node, int op,
+                        enum outcome outcome);
+void recorder_service_of(const struct recorder *r, int phase, int64_t node, int op,
+                         enum outcome outcome, struct hist *out);
 void recorder_response(const struct recorder *r, int phase, bool succeeded, struct hist *out);
 /* What recorder_late() was told: the load generator's own delay. */
 void recorder_lateness(const struct recorder *r, int phase, struct hist *out);

@@ -33,6 +33,9 @@ struct sampler {
     struct hist window_hist;  /* scratch */
     struct interval interval; /* being filled */
     struct hist interval_hist;
+    struct hist response_hist; /* scratch */
+    struct hist response_mark; /* at the last interval's end */
+    struct cell_meter *cells;
     struct recorder_counts totals; /* at the last interval's end */
     struct node_stats *stats;      /* scratch for the callback */
     size_t transitions_seen;       /* under the mutex */
@@ -92,7 +95,9 @@ static void sync_init(struct sampler *s)
 static int hists_init(struct sampler *s, struct err *err)
 {
     if (hist_init(&s->window_hist, &LATENCY_HIST_CONFIG, err) < 0 ||
-        hist_init(&s->interval_hist, &LATENCY_HIST_CONFIG, err) < 0)
+        hist_init(&s->interval_hist, &LATENCY_HIST_CONFIG, err) < 0 ||
+        hist_init(&s->response_hist, &LATENCY_HIST_CONFIG, err) < 0 ||
+        hist_init(&s->response_mark, &LATENCY_HIST_CONFIG, err) < 0)
         return -1;
     for (unsigned i = 0; i < s->nodes; i++) {
         if (hist_init(&s->marks[i].service, &LATENCY_HIST_CONFIG, err) < 0)
@@ -107,12 +112,13 @@ static int parts_init(struct sampler *s, struct err *err)
         .nodes = s->nodes, .band = s->config.band, .steady_windows = s->config.steady_windows};
     s->recovery = recovery_new(&recovery, s->config.recorder);
     s->series = series_new(s->nodes, s->config.series_cap, err);
+    s->cells = cell_meter_new(s->config.recorder, err);
     s->marks = calloc(s->nodes, sizeof(*s->marks));
     s->interval.nodes = calloc(s->nodes, sizeof(*s->interval.nodes));
     s->stats = calloc(s->nodes, sizeof(*s->stats));
     s->pool_total_max = calloc(s->nodes, sizeof(*s->pool_total_max));
     baseline_init(&s->baseline);
-    if (!s->recovery || !s->series || !s->marks || !s->interval.nodes || !s->stats ||
+    if (!s->recovery || !s->series || !s->cells || !s->marks || !s->interval.nodes || !s->stats ||
         !s->pool_total_max)
         return err_set(err, "no memory for the sampler");
     return hists_init(s, err);
@@ -169,6 +175,9 @@ void sampler_free(struct sampler *s)
         hist_deinit(&s->marks[i].service);
     hist_deinit(&s->window_hist);
     hist_deinit(&s->interval_hist);
+    hist_deinit(&s->response_hist);
+    hist_deinit(&s->response_mark);
+    cell_meter_free(s->cells);
     recovery_free(s->recovery);
     series_free(s->series);
     free(s->marks);
@@ -277,17 +286,39 @@ static void interval_counts(struct sampler *s)
     s->totals = now;
 }
 
+/* Leaves in response_hist what was recorded since the last interval's end. */
+static void response_cut(struct sampler *s)
+{
+    hist_reset(&s->response_hist);
+    recorder_response(s->config.recorder, RECORDER_ALL, true, &s->response_hist);
+    hist_subtract(&s->response_hist, &s->response_mark);
+    hist_add(&s->response_mark, &s->response_hist);
+}
+
+static void interval_hists(struct sampler *s)
+{
+    struct interval *i = &s->interval;
+    response_cut(s);
+    i->service = latency_of(&s->interval_hist);
+    i->response = latency_of(&s->response_hist);
+    i->service_hist = hist_pack(&s->interval_hist);
+    i->response_hist = hist_pack(&s->response_hist);
+    i->cell_count = cell_meter_cut(s->cells, &i->cells);
+}
+
 static void interval_end(struct sampler *s, ns_t now, unsigned phase)
 {
     s->interval.end_ns = now;
-    s->interval.service = latency_of(&s->interval_hist);
+    interval_hists(s);
     interval_counts(s);
     pthread_mutex_lock(&s->lock);
     /* Without memory the series has a gap; the counters and the verdict do not depend on it. */
-    series_add(s->series, &s->interval, &s->interval_hist, NULL);
+    series_add(s->series, &s->interval, NULL);
     pthread_mutex_unlock(&s->lock);
     if (s->config.interval)
         s->config.interval(s->config.arg, &s->interval, s->nodes);
+    free(s->interval.service_hist);
+    free(s->interval.response_hist);
     interval_begin(s, now, phase);
 }
 

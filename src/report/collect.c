@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/collect.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A histogram that is filled and read over and over. */
@@ -31,6 +32,41 @@ static void collect_lateness(struct reader *r, int phase, struct result_phase *o
     out->lateness_p10_ns = hist_value_at_percentile(&r->hist, 10);
 }
 
+static void *arena_copy(struct arena *arena, const void *from, size_t count, size_t size)
+{
+    void *copy = arena_array(arena, count, size);
+    if (copy && count > 0)
+        memcpy(copy, from, count * size);
+    return copy;
+}
+
+/* NULL without memory, and of NULL. */
+static struct hist_packed *arena_packed(struct arena *arena, const struct hist_packed *packed)
+{
+    return packed ? arena_copy(arena, packed, 1, hist_packed_size(packed)) : NULL;
+}
+
+/* A copy of what the reader holds; NULL without memory. */
+static const struct hist_packed *pack(struct reader *r, struct arena *arena)
+{
+    struct hist_packed *packed = hist_pack(&r->hist);
+    const struct hist_packed *copy = arena_packed(arena, packed);
+    free(packed);
+    return copy;
+}
+
+static int collect_phase_hists(struct reader *r, int phase, struct run_result *run)
+{
+    struct result_phase *out = &run->phases[phase];
+    out->service = service(r, phase, RECORDER_ALL, RECORDER_ALL, true);
+    out->service_hist = pack(r, &run->arena);
+    out->response = response(r, phase, true);
+    out->response_hist = pack(r, &run->arena);
+    out->service_failed = service(r, phase, RECORDER_ALL, RECORDER_ALL, false);
+    out->service_failed_hist = pack(r, &run->arena);
+    return out->service_hist && out->response_hist && out->service_failed_hist ? 0 : -1;
+}
+
 static int collect_phases(const struct collect *c, struct reader *r, struct run_result *run)
 {
     run->phases = arena_array(&run->arena, c->phase_count, sizeof(*run->phases));
@@ -44,12 +80,9 @@ static int collect_phases(const struct collect *c, struct reader *r, struct run_
             .start_ns = c->phases[i].start_ns,
             .end_ns = c->phases[i].end_ns,
             .counts = recorder_counts(r->recorder, phase, RECORDER_ALL, RECORDER_ALL),
-            .service = service(r, phase, RECORDER_ALL, RECORDER_ALL, true),
-            .response = response(r, phase, true),
-            .service_failed = service(r, phase, RECORDER_ALL, RECORDER_ALL, false),
         };
         collect_lateness(r, phase, &run->phases[i]);
-        if (!run->phases[i].name)
+        if (!run->phases[i].name || collect_phase_hists(r, phase, run) < 0)
             return -1;
     }
     return 0;
@@ -103,21 +136,80 @@ static int collect_node(const struct collect *c, struct reader *r, unsigned node
     return 0;
 }
 
+/* ---- cells and intervals ---- */
+
+static int collect_cell(struct reader *r, const struct result_cell *key, struct run_result *run)
+{
+    struct result_cell *out = &run->cells[run->cell_count];
+    *out = *key;
+    out->count =
+        recorder_count(r->recorder, (int)key->phase, key->node, (int)key->op, key->outcome);
+    if (out->count == 0)
+        return 0;
+    if (run->cell_count == RESULT_CELLS_MAX) {
+        run->cells_dropped++;
+        return 0;
+    }
+    hist_reset(&r->hist);
+    recorder_service_of(r->recorder, (int)key->phase, key->node, (int)key->op, key->outcome,
+                        &r->hist);
+    out->service = latency_of(&r->hist);
+    out->hist = pack(r, &run->arena);
+    run->cell_count++;
+    return out->hist ? 0 : -1;
+}
+
+static int collect_node_cells(struct reader *r, unsigned phase, unsigned node,
+                              struct run_result *run)
+{
+    struct result_cell key = {.phase = phase, .node = node};
+    for (key.op = 0; key.op < OP_COUNT; key.op++)
+        for (key.outcome = 0; key.outcome < OUTCOME_COUNT; key.outcome++)
+            if (collect_cell(r, &key, run) < 0)
+                return -1;
+    return 0;
+}
+
+static int collect_cells(const struct collect *c, struct reader *r, struct run_result *run)
+{
+    struct result_cell *list = calloc(RESULT_CELLS_MAX + 1, sizeof(*list));
+    int rc = list ? 0 : -1;
+    run->cells = list;
+    for (unsigned phase = 0; phase < c->phase_count && rc == 0; phase++) {
+        for (unsigned node = 0; node < run->node_count && rc == 0; node++)
+            rc = collect_node_cells(r, phase, node, run);
+        if (rc == 0)
+            rc = collect_node_cells(r, phase, RECORDER_NODE_UNKNOWN, run);
+    }
+    run->cells = arena_copy(&run->arena, list, run->cell_count, sizeof(*list));
+    free(list);
+    return rc == 0 && run->cells ? 0 : -1;
+}
+
+static int interval_copy(struct interval *to, const struct interval *from, struct run_result *run)
+{
+    struct arena *arena = &run->arena;
+    *to = *from;
+    to->nodes = arena_copy(arena, from->nodes, run->node_count, sizeof(*to->nodes));
+    to->cells = arena_copy(arena, from->cells, from->cell_count, sizeof(*to->cells));
+    to->service_hist = arena_packed(arena, from->service_hist);
+    to->response_hist = arena_packed(arena, from->response_hist);
+    for (size_t i = 0; to->cells && i < to->cell_count; i++)
+        to->cells[i].service = arena_packed(arena, from->cells[i].service);
+    return to->nodes && to->cells ? 0 : -1;
+}
+
 static int collect_intervals(const struct collect *c, struct run_result *run)
 {
     const struct series *series = sampler_series(c->sampler);
-    size_t nodes_size = run->node_count * sizeof(struct interval_node);
+    run->interval_halvings = series_halvings(series);
     run->intervals = arena_array(&run->arena, series_len(series), sizeof(*run->intervals));
     if (!run->intervals)
         return -1;
-    for (size_t i = 0; i < series_len(series); i++) {
-        struct interval *copy = &run->intervals[i];
-        *copy = *series_at(series, i);
-        copy->nodes = arena_array(&run->arena, 1, nodes_size);
-        if (!copy->nodes)
+    for (; run->interval_count < series_len(series); run->interval_count++) {
+        size_t i = run->interval_count;
+        if (interval_copy(&run->intervals[i], series_at(series, i), run) < 0)
             return -1;
-        memcpy(copy->nodes, series_at(series, i)->nodes, nodes_size);
-        run->interval_count++;
     }
     return 0;
 }
@@ -207,7 +299,9 @@ static int collect_all(const struct collect *c, struct reader *r, struct run_res
         if (collect_node(c, r, node, run) < 0)
             return -1;
     }
-    if ((!c->live && collect_intervals(c, run) < 0) || collect_transitions(c, run) < 0)
+    if (!c->live && (collect_cells(c, r, run) < 0 || collect_intervals(c, run) < 0))
+        return -1;
+    if (collect_transitions(c, run) < 0)
         return -1;
     return collect_faults(c, run);
 }

@@ -23,6 +23,8 @@
 /* Runs that a result keeps; a session that goes on for longer keeps the most recent ones and counts
  * the rest. */
 #define RESULT_RUNS_MAX 256
+/* Cells that a run keeps; further ones are in the sums only. */
+#define RESULT_CELLS_MAX 4096
 
 enum verdict {
     VERDICT_PASSED,
@@ -71,6 +73,11 @@ struct check {
     const char *measured; /* "0 of 812,034 operations" */
 };
 
+/*
+ * Histograms are kept packed (base/hist_packed.h), all of them of LATENCY_HIST_CONFIG:
+ * hist_packed_add() merges any of them without loss, hist_packed_encode() gives the text
+ * "HISTFAAAA..." for an HDR log. They may be NULL in a result that was not collected from a run.
+ */
 struct result_phase {
     const char *name;
     ns_t start_ns;
@@ -79,8 +86,23 @@ struct result_phase {
     struct latency service; /* of the successes */
     struct latency response;
     struct latency service_failed;
+    const struct hist_packed *service_hist;
+    const struct hist_packed *response_hist;
+    const struct hist_packed *service_failed_hist;
     struct latency lateness; /* of the starts, against the schedule; count 0 in a closed loop */
     ns_t lateness_p10_ns;    /* one start in ten was no later than that */
+};
+
+/* What one operation came to on one node in one phase: the finest grain there is, only cells that
+ * occurred. */
+struct result_cell {
+    unsigned phase;
+    unsigned node; /* RECORDER_NODE_UNKNOWN: the client could not say */
+    enum op op;
+    enum outcome outcome;
+    uint64_t count;
+    struct latency service; /* count 0 for neutral outcomes, which are not timed */
+    const struct hist_packed *hist;
 };
 
 struct result_op {
@@ -147,8 +169,12 @@ struct run_result {
     struct latency service_failed;
     struct latency response_failed;
 
-    struct interval *intervals;
+    struct result_cell *cells; /* by phase, then as cell_compare() has it */
+    size_t cell_count;
+    uint64_t cells_dropped;     /* beyond RESULT_CELLS_MAX */
+    struct interval *intervals; /* at most SERIES_CAP_DEFAULT, whatever the length of the run */
     size_t interval_count;
+    unsigned interval_halvings; /* times that neighbours were merged to make room */
     struct transition *transitions;
     size_t transition_count;
     uint64_t transitions_dropped;

@@ -112,6 +112,31 @@ static void response_time_is_from_the_intended_start(void **state)
     recorder_free(r);
 }
 
+static void every_outcome_has_a_histogram_of_its_own(void **state)
+{
+    (void)state;
+    struct recorder *r = make(2, 1, 4);
+    struct hist h;
+    assert_int_equal(hist_init(&h, &LATENCY_HIST_CONFIG, NULL), 0);
+    for (unsigned worker = 0; worker < 4; worker++) {
+        struct sample s = {.op = OP_SET, .outcome = OUTCOME_RESET, .node = 1, .end_ns = 3 * MS};
+        recorder_record(r, worker, &s);
+        s.outcome = OUTCOME_STORED;
+        s.end_ns = 2 * MS;
+        recorder_record(r, worker, &s);
+    }
+    recorder_service_of(r, 0, 1, OP_SET, OUTCOME_RESET, &h);
+    assert_int_equal(hist_count(&h), 4);
+    assert_int_equal(hist_min(&h), 3 * MS);
+    assert_int_equal(recorder_count(r, 0, 1, OP_SET, OUTCOME_STORED), 4);
+    assert_int_equal(recorder_count(r, 0, 0, OP_SET, OUTCOME_STORED), 0);
+    recorder_service_of(r, RECORDER_ALL, RECORDER_ALL, RECORDER_ALL, OUTCOME_STORED, &h);
+    assert_int_equal(hist_count(&h), 8);
+    assert_int_equal(hist_min(&h), 2 * MS);
+    hist_deinit(&h);
+    recorder_free(r);
+}
+
 static void first_error_is_the_earliest_end_since_arming(void **state)
 {
     (void)state;
@@ -269,6 +294,7 @@ int main(void)
         cmocka_unit_test(refuses_what_it_cannot_measure),
         cmocka_unit_test(counts_by_outcome_node_and_phase),
         cmocka_unit_test(response_time_is_from_the_intended_start),
+        cmocka_unit_test(every_outcome_has_a_histogram_of_its_own),
         cmocka_unit_test(first_error_is_the_earliest_end_since_arming),
         cmocka_unit_test(first_success_needs_a_start_since_arming),
         cmocka_unit_test(watches_are_bounded_and_reused),

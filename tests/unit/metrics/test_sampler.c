@@ -127,6 +127,36 @@ static void a_phase_change_cuts_the_interval(void **state)
     end(&w);
 }
 
+static void intervals_have_cells_and_response_times(void **state)
+{
+    (void)state;
+    struct world w;
+    make(&w);
+    run(&w, 2 * S, OUTCOME_RESET, 5 * MS);
+    run(&w, 2 * S, OUTCOME_HIT, 3 * MS);
+    sampler_stop(w.sampler, w.now);
+    const struct series *series = sampler_series(w.sampler);
+    assert_int_equal(series_len(series), 2);
+    const struct interval *first = series_at(series, 0), *second = series_at(series, 1);
+    assert_int_equal(first->cell_count, 2);
+    assert_int_equal(first->cells[0].node, 0);
+    assert_int_equal(first->cells[0].outcome, OUTCOME_RESET);
+    assert_int_equal(first->cells[0].count, 1000);
+    assert_int_equal(first->cells[0].service->total, 1000);
+    assert_int_equal(first->cells[0].service->max, 5 * MS);
+    assert_int_equal(first->cells[1].node, 1);
+    /* The second interval holds only what came after the first. */
+    assert_int_equal(second->cell_count, 2);
+    assert_int_equal(second->cells[0].outcome, OUTCOME_HIT);
+    assert_int_equal(second->cells[1].count, 1000);
+    assert_int_equal(second->cells[1].service->total, 1000);
+    assert_int_equal(second->response.count, 2000);
+    assert_int_equal(second->response_hist->total, 2000);
+    assert_int_equal(first->response.count, 1000);
+    assert_in_range(second->response.p99_ns, 3 * MS, 3 * MS + MS / 20);
+    end(&w);
+}
+
 static void a_whole_scenario_gives_gate_and_recovery(void **state)
 {
     (void)state;
@@ -204,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(intervals_hold_differences),
         cmocka_unit_test(a_phase_change_cuts_the_interval),
+        cmocka_unit_test(intervals_have_cells_and_response_times),
         cmocka_unit_test(a_whole_scenario_gives_gate_and_recovery),
         cmocka_unit_test(a_late_tick_makes_a_longer_window),
         cmocka_unit_test(the_thread_starts_and_stops),

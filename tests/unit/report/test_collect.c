@@ -114,6 +114,29 @@ static void end(struct world *w)
     recorder_free(w->recorder);
 }
 
+/* Cells and intervals are two ways to take the same operations apart. */
+static void check_histograms(const struct run_result *r)
+{
+    uint64_t by_cell = 0, by_interval = 0, buckets = 0;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        by_cell += r->cells[i].count;
+        assert_true(r->cells[i].count > 0);
+        assert_int_equal(r->cells[i].hist->total, r->cells[i].service.count);
+    }
+    for (size_t i = 0; i < r->interval_count; i++) {
+        assert_int_equal(r->intervals[i].service_hist->total, r->intervals[i].succeeded);
+        assert_int_equal(r->intervals[i].response_hist->total, r->intervals[i].succeeded);
+        for (size_t c = 0; c < r->intervals[i].cell_count; c++)
+            by_interval += r->intervals[i].cells[c].service->total;
+    }
+    for (size_t i = 0; i < r->phase_count; i++)
+        buckets += r->phases[i].service_hist->total + r->phases[i].service_failed_hist->total;
+    assert_int_equal(by_cell, r->total.attempted);
+    assert_int_equal(by_interval, r->total.attempted);
+    assert_int_equal(buckets, r->total.attempted);
+    assert_int_equal(r->cells_dropped, 0);
+}
+
 static void check_facts(const struct run_result *r)
 {
     assert_int_equal(r->total.attempted, 80 * 80);
@@ -133,6 +156,7 @@ static void check_facts(const struct run_result *r)
     assert_int_equal(r->faults[0].times.breaker_open_ns, 105 * S + 1);
     assert_int_equal(r->faults[0].times.steady_ns, 106 * S);
     assert_true(r->interval_count >= 4);
+    check_histograms(r);
 }
 
 static void a_scenario_in_virtual_time_becomes_a_passed_result(void **state)
