@@ -10,6 +10,7 @@
 
 #include "base/duration.h"
 #include "cli/exit_code.h"
+#include "cli/run_live.h"
 #include "cli/run_options.h"
 #include "cli/run_skip.h"
 #include "cli/scenario_list.h"
@@ -31,6 +32,7 @@ struct job {
     const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
+    struct run_live live;
     int signal_fd;
     bool interrupted;
 };
@@ -133,6 +135,7 @@ static int result_begin(struct job *s, struct err *err)
 static void on_interval(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns)
 {
     struct job *s = arg;
+    run_live_interval(&s->live, interval, s->phases[interval->phase].name);
     if (!s->options.quiet)
         report_interval_line(stderr, interval, start_ns, s->phases[interval->phase].name,
                              s->result->nodes, nodes, s->style);
@@ -142,10 +145,31 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
 {
     struct job *s = arg;
     char text[160];
-    (void)now;
     plan_fault_text(fault, text, sizeof text);
+    run_live_fault(&s->live, text, (unsigned)fault->node, on, now);
     log_info(&s->log, "%s: %s %s", s->result->nodes[fault->node].name, text,
              on ? "begins" : "over");
+}
+
+static void on_phase(void *arg, const char *name, ns_t now)
+{
+    struct job *s = arg;
+    run_live_phase(&s->live, name, now);
+}
+
+static void on_transition(void *arg, const struct transition *transition)
+{
+    struct job *s = arg;
+    run_live_transition(&s->live, transition);
+}
+
+static void on_so_far(void *arg, struct run_result *so_far)
+{
+    struct job *s = arg;
+    if (run_options_load_list(&s->options, &so_far->arena, &so_far->load, &so_far->load_count) == 0)
+        run_live_so_far(&s->live, so_far);
+    else
+        run_result_free(so_far);
 }
 
 static void on_behind(void *arg, size_t phase, ns_t behind)
@@ -211,11 +235,18 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .private_network = s->skips.network,
         .on_interval = on_interval,
         .on_fault = on_fault,
+        .on_phase = on_phase,
+        .on_transition = on_transition,
+        .on_so_far = on_so_far,
+        .so_far_ns = s->options.snapshot[0] != '\0'
+                         ? s->options.snapshot_every * s->options.metrics_interval_ns
+                         : 0,
         .on_behind = on_behind,
         .on_stall = on_stall,
         .arg = s,
     };
     struct run_result *run = NULL;
+    run_live_run_start(&s->live, scenario->name, planned.seed, plan_length(plan));
     int rc = rig_run(&config, s->result, &run, err);
     plan_deinit(plan);
     free(plan);
@@ -225,6 +256,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         run_result_free(run);
         return err_set(err, "out of memory");
     }
+    run_live_run_end(&s->live, run);
     if (!outputs_use_stdout(&s->options.reports)) {
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
@@ -328,7 +360,7 @@ static int job_begin(struct job *s, struct err *err)
     if (setup_topology(&s->options, &config, &s->topology, err) != 0)
         return -1;
     announce(s);
-    return result_begin(s, err);
+    return result_begin(s, err) != 0 ? -1 : run_live_begin(&s->live, s->result, err);
 }
 
 static void report_failed(void *arg, const struct output *output, const struct err *err)
@@ -343,6 +375,7 @@ static int job_report(struct job *s)
     const struct outputs *reports = &s->options.reports;
     s->result->end_ns = ns_now();
     size_t failed = outputs_write(reports, s->result, report_failed, s);
+    failed += (size_t)run_live_end(&s->live);
     if (!outputs_use_stdout(reports) &&
         (report_text_end(stdout, s->result, s->text_style) != 0 || fflush(stdout) != 0)) {
         log_error(&s->log, "cannot write the result: %s", strerror(errno));
@@ -355,6 +388,7 @@ static int job_report(struct job *s)
 
 static void job_end(struct job *s)
 {
+    run_live_close(&s->live);
     result_free(s->result); /* its nodes borrow from the topology */
     topology_stop(s->topology);
     free(s->scenarios);
@@ -376,6 +410,9 @@ static int set_up_and_run(struct job *s, struct err *err)
         return catalog_is_path(s->options.scenario) ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
     if (choose_scenarios(s, err) != 0)
         return s->scenario_count == 0 ? EXIT_CODE_INVALID : EXIT_CODE_INTERNAL;
+    const struct run_live_paths paths = {s->options.events, s->options.status, s->options.snapshot};
+    if (run_live_open(&s->live, &paths, &s->log, err) != 0)
+        return EXIT_CODE_INTERNAL;
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     bool cut_short = run_all(s, err) != 0; /* while it set up a run */

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "load/workers.h"
+#include "report/file.h"
 
 #define SEC ((double)NS_PER_SEC)
 #define MS ((double)NS_PER_MS)
@@ -176,6 +177,15 @@ static void describe_reports(struct run_options *o)
                                  i > 0 ? "," : "", report_formats[i]->name);
     const struct flag flags[] = {
         {"report", FLAG_LIST, &o->report_texts, "format=file", .help = o->report_help},
+        {"events", FLAG_STRING, &o->events, "file", "",
+         .help = "write events as they happen, one JSON object per line"},
+        {"status", FLAG_STRING, &o->status, "file", "",
+         .help = "keep a small JSON file that says where the session stands; replaced whole, once "
+                 "per -metrics-interval"},
+        {"snapshot", FLAG_STRING, &o->snapshot, "file", "",
+         .help = "keep the whole result so far in this file, as -json writes it"},
+        {"snapshot-every", FLAG_INT, &o->snapshot_every, "n", "5", .min = 1, .max = 100000,
+         .help = "intervals between two snapshots"},
     };
     ADD_FLAGS(o, flags);
 }
@@ -274,6 +284,11 @@ static int check_reports(struct run_options *o, struct err *err)
     for (size_t i = 0; i < o->report_texts.count; i++)
         if (outputs_add(&o->reports, o->report_texts.items[i], err) != 0)
             return err_prefix(err, "-report");
+    const char *const files[][2] = {
+        {"-events", o->events}, {"-status", o->status}, {"-snapshot", o->snapshot}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i][1][0] != '\0' && report_file_check(files[i][1], err) != 0)
+            return err_prefix(err, "%s", files[i][0]);
     return 0;
 }
 

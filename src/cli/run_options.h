@@ -57,6 +57,10 @@ struct run_options {
     bool json;
     struct flag_list report_texts; /* as given */
     struct outputs reports;        /* those, and the one of -json */
+    const char *events;
+    const char *status;
+    const char *snapshot;
+    int snapshot_every; /* intervals */
     bool quiet;
 
     /* The table that describes all this, and the names that some flags choose from. */

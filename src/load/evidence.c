@@ -26,3 +26,11 @@ void evidence_add(struct evidence *evidence, const char *format, ...)
     }
     pthread_mutex_unlock(&evidence->lock);
 }
+
+size_t evidence_count(struct evidence *evidence)
+{
+    pthread_mutex_lock(&evidence->lock);
+    size_t count = evidence->count;
+    pthread_mutex_unlock(&evidence->lock);
+    return count;
+}

@@ -62,8 +62,8 @@ static int write_and_close(FILE *out, bool sync, int (*write)(FILE *out, void *a
     return ok ? 0 : -1;
 }
 
-int report_file_write(const char *path, int (*write)(FILE *out, void *arg), void *arg,
-                      struct err *err)
+int report_file_write(const char *path, enum file_safety safety, int (*write)(FILE *out, void *arg),
+                      void *arg, struct err *err)
 {
     char name[PATH_MAX];
     bool special = is_special(path);
@@ -73,7 +73,8 @@ int report_file_write(const char *path, int (*write)(FILE *out, void *arg), void
     FILE *out = fopen(name, "we");
     if (!out)
         return err_set(err, "cannot write %.300s: %s", path, strerror(errno));
-    if (write_and_close(out, !special, write, arg) == 0 && (special || rename(name, path) == 0))
+    if (write_and_close(out, !special && safety == FILE_SURVIVES_POWER, write, arg) == 0 &&
+        (special || rename(name, path) == 0))
         return 0;
     int reason = errno;
     if (!special)

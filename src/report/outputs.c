@@ -76,7 +76,7 @@ static int write_one(const struct output *output, const struct result *r, struct
 {
     struct job job = {output->format, r};
     if (!is_stdout(output))
-        return report_file_write(output->path, write_job, &job, err);
+        return report_file_write(output->path, FILE_SURVIVES_POWER, write_job, &job, err);
     errno = 0;
     if (write_job(stdout, &job) == 0 && fflush(stdout) == 0)
         return 0;

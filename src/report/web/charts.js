@@ -4,7 +4,7 @@
 "use strict";
 (() => {
 const SVG = "http://www.w3.org/2000/svg";
-const LEFT = 62, RIGHT = 10, BOTTOM = 22;
+const LEFT = 62, RIGHT = 10, BOTTOM = 22, LETTER = 6.7;
 const data = JSON.parse(document.getElementById("data").textContent);
 
 // ---- numbers as people read them ----
@@ -117,17 +117,22 @@ function phases(chart, named) {
   });
 }
 
-// Windows of faults; those of the same time and kind share one, with all their nodes.
+// Windows of faults; the same fault on several nodes at about the same time is one.
 function windowsOf(run, node) {
-  const found = new Map();
+  const found = [], near = Math.max(0.3, (run.end - run.start) / 50);
   for (const f of run.faults) {
     if (node !== undefined && f.node !== node) continue;
-    const key = `${Math.round(f.start * 20)} ${Math.round(f.end * 20)} ${f.text}`;
-    const names = found.get(key) || {start: f.start, end: f.end, text: f.text, nodes: []};
-    if (!names.nodes.includes(f.name)) names.nodes.push(f.name);
-    found.set(key, names);
+    const same = found.find(w => w.text === f.text && Math.abs(w.start - f.start) < near &&
+                                 Math.abs(w.end - f.end) < near);
+    if (!same) {
+      found.push({start: f.start, end: f.end, text: f.text, nodes: [f.name]});
+      continue;
+    }
+    same.start = Math.min(same.start, f.start);
+    same.end = Math.max(same.end, f.end);
+    if (!same.nodes.includes(f.name)) same.nodes.push(f.name);
   }
-  return [...found.values()];
+  return found;
 }
 
 function faults(chart, options, top) {
@@ -143,11 +148,11 @@ function faults(chart, options, top) {
     if (top < 30) continue;
     const text = `${w.text} · ${w.nodes.join(", ")}`, room = box.right - Math.max(from, box.left);
     const start = Math.max(from, free);
-    const letters = Math.floor((box.right - start) / 6.1);
+    const letters = Math.floor((box.right - start) / LETTER);
     if (letters < 12 || room < 60) continue;
     const cut = text.length > letters ? text.slice(0, letters - 1) + "…" : text;
     el(svg, "text", {class: "fault-text", x: start + 1, y: box.top - 5}, cut);
-    free = start + cut.length * 6.1 + 12;
+    free = start + cut.length * LETTER + 12;
   }
 }
 
