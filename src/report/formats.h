@@ -6,6 +6,9 @@
 #include "report/registry.h"
 
 extern const struct report_format report_format_csv;
+extern const struct report_format report_format_hgrm;
+extern const struct report_format report_format_hgrm_response;
+extern const struct report_format report_format_hlog;
 extern const struct report_format report_format_html;
 extern const struct report_format report_format_junit;
 extern const struct report_format report_format_markdown;

@@ -3,7 +3,9 @@
  */
 #include "report/html.h"
 
+#include "base/hist_packed.h"
 #include "base/jsonw.h"
+#include "report/percentiles.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -170,6 +172,47 @@ static void write_node(struct jsonw *j, const struct html *h, const struct run_r
     jsonw_object_end(j);
 }
 
+/* ---- the spectrum: a curve of percentiles per phase, one of the response time ---- */
+
+static void write_curve(struct jsonw *j, const char *name, const struct hist *h)
+{
+    struct percentile points[PERCENTILES_MAX];
+    size_t count = percentiles_of(h, points);
+    if (count == 0)
+        return;
+    jsonw_object(j);
+    jsonw_key_string(j, "name", name);
+    jsonw_key_uint(j, "count", hist_count(h));
+    jsonw_key_array(j, "points");
+    for (size_t i = 0; i < count; i++) {
+        jsonw_array(j);
+        jsonw_double(j, round(points[i].share * 1e9) / 1e9);
+        jsonw_int(j, points[i].value_ns);
+        jsonw_array_end(j);
+    }
+    jsonw_array_end(j);
+    jsonw_object_end(j);
+}
+
+static void write_spectrum(struct jsonw *j, const struct run_result *run)
+{
+    struct hist h;
+    jsonw_key_array(j, "spectrum");
+    if (hist_init(&h, &LATENCY_HIST_CONFIG, NULL) == 0) {
+        for (size_t i = 0; i < run->phase_count; i++) {
+            hist_reset(&h);
+            if (run->phases[i].service_hist)
+                hist_packed_add(run->phases[i].service_hist, &h);
+            write_curve(j, run->phases[i].name, &h);
+        }
+        hist_reset(&h);
+        percentiles_add_run(run, PERCENTILES_RESPONSE, &h);
+        write_curve(j, "response time, whole run", &h);
+        hist_deinit(&h);
+    }
+    jsonw_array_end(j);
+}
+
 static void write_run(struct jsonw *j, const struct html *h, const struct run_result *run)
 {
     jsonw_object(j);
@@ -186,6 +229,7 @@ static void write_run(struct jsonw *j, const struct html *h, const struct run_re
     write_column(j, "failed", run, failed_of, NULL);
     write_kinds(j, run);
     write_latency(j, run);
+    write_spectrum(j, run);
     jsonw_key_array(j, "nodes");
     for (unsigned i = 0; i < run->node_count; i++)
         write_node(j, h, run, i);

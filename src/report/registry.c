@@ -21,9 +21,18 @@ static const struct report_format format_json = {
     .write = report_json};
 
 const struct report_format *const report_formats[] = {
-    &format_text,         &format_json,          &report_format_html,
-    &report_format_junit, &report_format_tap,    &report_format_markdown,
-    &report_format_csv,   &report_format_ndjson, NULL,
+    &format_text,
+    &format_json,
+    &report_format_html,
+    &report_format_junit,
+    &report_format_tap,
+    &report_format_markdown,
+    &report_format_csv,
+    &report_format_ndjson,
+    &report_format_hlog,
+    &report_format_hgrm,
+    &report_format_hgrm_response,
+    NULL,
 };
 
 const struct report_format *report_format_find(const char *name, size_t length)

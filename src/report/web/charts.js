@@ -75,7 +75,7 @@ function logarithmic(min, max) {
 function frame(run, card, options) {
   const width = Math.max(280, card.clientWidth - 2 * parseFloat(getComputedStyle(card).paddingLeft));
   const top = options.top === undefined ? 30 : options.top;
-  const height = options.height + top + (options.axis === false ? 4 : BOTTOM);
+  const height = options.height + top + (options.axis === false && !options.bottom ? 4 : BOTTOM);
   const svg = el(card, "svg", {viewBox: `0 0 ${width} ${height}`, height, role: "img", tabindex: 0,
                                "aria-label": options.label});
   el(svg, "title", {}, options.label);
@@ -255,11 +255,17 @@ function hide(state) {
 }
 
 function tip(state, chart, i, rows) {
-  const {run, svg, box} = chart, t = state.tip;
-  t.textContent = "";
+  const {run} = chart;
   const phase = run.phases.find(p => run.mid[i] >= p.start && run.mid[i] <= p.end);
-  html(t, "b", "", `${seconds(run.from[i] - run.start)} – ${seconds(run.to[i] - run.start)}` +
-       (phase ? `, ${phase.name}` : ""));
+  fillTip(state, chart, chart.x(run.mid[i]),
+          `${seconds(run.from[i] - run.start)} – ${seconds(run.to[i] - run.start)}` +
+          (phase ? `, ${phase.name}` : ""), rows);
+}
+
+function fillTip(state, chart, at, title, rows) {
+  const {svg, box} = chart, t = state.tip;
+  t.textContent = "";
+  html(t, "b", "", title);
   const body = html(html(t, "table", ""), "tbody", "");
   for (const [name, value, colour] of rows) {
     const tr = html(body, "tr", ""), th = html(tr, "th", "");
@@ -269,9 +275,9 @@ function tip(state, chart, i, rows) {
   }
   t.hidden = false;
   const r = svg.getBoundingClientRect(), base = state.root.getBoundingClientRect();
-  const scale = r.width / chart.width, at = r.left - base.left + chart.x(run.mid[i]) * scale;
-  const right = at + t.offsetWidth + 24 < base.width;
-  t.style.left = `${Math.max(0, right ? at + 14 : at - t.offsetWidth - 14)}px`;
+  const scale = r.width / chart.width, left = r.left - base.left + at * scale;
+  const right = left + t.offsetWidth + 24 < base.width;
+  t.style.left = `${Math.max(0, right ? left + 14 : left - t.offsetWidth - 14)}px`;
   t.style.top = `${r.top - base.top + box.top * scale + 6}px`;
 }
 
@@ -419,6 +425,67 @@ function pools(state, run, root) {
   });
 }
 
+// The higher the percentile, the wider it is drawn: 90 %, 99 %, 99.9 % at equal distances.
+function spectrum(state, run, root) {
+  const response = "response time, whole run";
+  const curves = run.spectrum.map((c, i) => ({...c, mark: c.name === response ? "dash" : "stroke",
+    colour: c.name === response ? "var(--soft)" : colour([0, 1, 2, 3, 4, 5, 6, 7][i % 8])}));
+  if (curves.length === 0) return;
+  const card = cardOf(root, "Latency spectrum", curves,
+                      "service time by phase: this share of the successes was at most that slow");
+  const values = curves.flatMap(c => c.points.map(p => p[1]));
+  const scale = logarithmic(Math.min(...values), Math.max(...values));
+  const most = Math.max(...curves.map(c => c.count), 10), decades = Math.ceil(Math.log10(most));
+  const axis = {...run, start: 0, end: decades, phases: [], faults: []};
+  const chart = frame(axis, card, {height: 190, top: 10, scale, axis: false, bottom: true,
+                                   label: "Latency by percentile"});
+  const x = share => chart.x(share >= 1 ? decades : Math.min(decades, -Math.log10(1 - share)));
+  for (let d = 0; d <= decades; d++) {
+    const text = d === 0 ? "0 %" : d === decades ? "max" : `${+(100 * (1 - 10 ** -d)).toFixed(6)} %`;
+    el(chart.svg, "line", {class: "grid", x1: chart.x(d), x2: chart.x(d), y1: chart.box.top,
+                           y2: chart.box.bottom});
+    el(chart.svg, "text", {x: chart.x(d), y: chart.box.bottom + 17,
+                           "text-anchor": d === decades ? "end" : "middle"}, text);
+  }
+  for (const c of curves) {
+    const path = c.points.map(([share, v]) => `${x(share).toFixed(1)} ${chart.y(scale.at(v)).toFixed(1)}`);
+    const dash = c.mark === "dash" ? {"stroke-dasharray": "5 4"} : {};
+    el(chart.svg, "path", {class: "line", d: "M" + path.join("L"), style: `stroke:${c.colour}`, ...dash});
+  }
+  spectrumCursor(state, chart, curves, decades);
+}
+
+function spectrumCursor(state, chart, curves, decades) {
+  const {svg, box} = chart;
+  const cursor = el(svg, "line", {class: "cursor", y1: box.top, y2: box.bottom, visibility: "hidden"});
+  const own = {...state, cursors: [{cursor, x: chart.x}], tip: state.tip};
+  let position = 0;
+  const show = d => {
+    position = Math.max(0, Math.min(decades, d));
+    const share = 1 - 10 ** -position, at = chart.x(position);
+    cursor.setAttribute("x1", at);
+    cursor.setAttribute("x2", at);
+    cursor.setAttribute("visibility", "visible");
+    const rows = curves.map(c => {
+      const point = c.points.find(p => p[0] >= share) || c.points[c.points.length - 1];
+      return [c.name, ns((position >= decades ? c.points[c.points.length - 1] : point)[1]), c.colour];
+    });
+    fillTip(state, chart, at, position >= decades ? "maximum" : `${(100 * share).toPrecision(5)} %`, rows);
+  };
+  svg.addEventListener("pointermove", e => {
+    const r = svg.getBoundingClientRect(), px = (e.clientX - r.left) * chart.width / r.width;
+    show((px - box.left) / (box.right - box.left) * decades);
+  });
+  svg.addEventListener("pointerleave", () => hide({...own, tip: state.tip}));
+  svg.addEventListener("blur", () => hide({...own, tip: state.tip}));
+  svg.addEventListener("keydown", e => {
+    const step = {ArrowLeft: -0.1, ArrowRight: 0.1, Home: -99, End: 99}[e.key];
+    if (!step) return;
+    e.preventDefault();
+    show(position + step);
+  });
+}
+
 // ---- the page ----
 
 function prepare(run) {
@@ -439,9 +506,9 @@ function draw(root, run) {
     html(root, "p", "soft", "The run was too short for charts: no interval ended.");
     return;
   }
-  for (const chart of [goodput, errors, latency, breakers, pools]) chart(state, run, root);
   state.tip = html(root, "div", "tip");
   state.tip.hidden = true;
+  for (const chart of [goodput, errors, latency, breakers, pools, spectrum]) chart(state, run, root);
 }
 
 document.querySelectorAll(".charts").forEach(root => {
