@@ -36,6 +36,7 @@ struct sampler {
     struct hist response_hist; /* scratch */
     struct hist response_mark; /* at the last interval's end */
     struct cell_meter *cells;
+    struct host_sample host;       /* at the last interval's end */
     struct recorder_counts totals; /* at the last interval's end */
     struct node_stats *stats;      /* scratch for the callback */
     size_t transitions_seen;       /* under the mutex */
@@ -124,6 +125,14 @@ static int parts_init(struct sampler *s, struct err *err)
     return hists_init(s, err);
 }
 
+static struct host_sample host_look(const struct sampler *s, ns_t now)
+{
+    struct host_sample sample = host_sample_unknown(now);
+    if (s->config.host)
+        s->config.host(s->config.arg, now, &sample);
+    return sample;
+}
+
 static void interval_begin(struct sampler *s, ns_t now, unsigned phase)
 {
     struct interval_node *nodes = s->interval.nodes;
@@ -150,6 +159,7 @@ struct sampler *sampler_new(const struct sampler_config *config, ns_t now, struc
     s->window_start_ns = now;
     s->window_phase = recorder_phase(config->recorder);
     s->deadline_ns = ns_add(now, s->config.window_ns);
+    s->host = host_look(s, now);
     interval_begin(s, now, s->window_phase);
     return s;
 }
@@ -311,6 +321,9 @@ static void interval_end(struct sampler *s, ns_t now, unsigned phase)
     s->interval.end_ns = now;
     interval_hists(s);
     interval_counts(s);
+    struct host_sample host = host_look(s, now);
+    s->interval.host = host_use_between(&s->host, &host);
+    s->host = host;
     pthread_mutex_lock(&s->lock);
     /* Without memory the series has a gap; the counters and the verdict do not depend on it. */
     series_add(s->series, &s->interval, NULL);

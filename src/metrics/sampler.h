@@ -31,6 +31,9 @@ struct sampler_config {
     /* Fills out[0..nodes). May be NULL. Called by whoever ticks: the sampler's thread,
      * and sampler_stop() on its caller's. */
     void (*node_stats)(void *arg, struct node_stats *out, unsigned nodes);
+    /* Fills `out` with the state of the machine. May be NULL: it is then unknown. Called by
+     * whoever ticks, and by sampler_new(). */
+    void (*host)(void *arg, ns_t now, struct host_sample *out);
     /* Called at the end of each interval; the interval is valid during the call. May be NULL. */
     void (*interval)(void *arg, const struct interval *interval, unsigned nodes);
     void *arg;

@@ -189,6 +189,7 @@ static void entry_merge(struct series *s, struct interval *a, struct interval *b
         a->by_outcome[i] += b->by_outcome[i];
     for (unsigned i = 0; i < s->nodes; i++)
         node_merge(&a->nodes[i], &b->nodes[i]);
+    host_use_add(&a->host, &b->host);
     a->service = packed_merge(s, &a->service_hist, b->service_hist);
     a->response = packed_merge(s, &a->response_hist, b->response_hist);
     cells_merge(s, a, b);

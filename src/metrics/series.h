@@ -11,6 +11,7 @@
 #define METRICS_SERIES_H
 
 #include "metrics/cells.h"
+#include "metrics/host.h"
 #include "metrics/latency.h"
 #include "metrics/node_stats.h"
 #include "metrics/recorder.h"
@@ -39,6 +40,7 @@ struct interval {
     struct latency service;      /* of the successes, from their real start */
     struct latency response;     /* likewise, from their intended start */
     struct interval_node *nodes; /* as many as the series has */
+    struct host_use host;        /* what the machine did; unknown where nobody looked */
     /* The same with all their buckets: hist_packed_encode() gives the text for an HDR log,
      * hist_packed_add() merges. NULL when there was no memory. */
     struct hist_packed *service_hist;

@@ -290,6 +290,25 @@ static void collect_facts(const struct collect *c, struct run_result *run)
     run->sampler_lag_max_ns = sampler_lag_max(c->sampler);
 }
 
+static void collect_host(struct run_result *run)
+{
+    run->host = host_use_none();
+    for (size_t p = 0; p < run->phase_count; p++) {
+        struct result_phase *phase = &run->phases[p];
+        phase->host = host_use_none();
+        for (size_t i = 0; i < run->interval_count; i++)
+            if (run->intervals[i].phase == p)
+                host_use_add(&phase->host, &run->intervals[i].host);
+        if (phase->host.length_ns > 0)
+            host_use_add(&run->host, &phase->host);
+        phase->bottleneck = bottleneck_of(&phase->host, &phase->counts, &phase->lateness);
+        if (!bottleneck_is_limit(run->bottleneck) && phase->bottleneck != BOTTLENECK_NONE) {
+            run->bottleneck = phase->bottleneck;
+            run->bottleneck_phase = (unsigned)p;
+        }
+    }
+}
+
 static int collect_all(const struct collect *c, struct reader *r, struct run_result *run)
 {
     run->scenario = arena_text(&run->arena, c->scenario);
@@ -306,6 +325,7 @@ static int collect_all(const struct collect *c, struct reader *r, struct run_res
     }
     if (!c->figures_only && (collect_cells(c, r, run) < 0 || collect_intervals(c, run) < 0))
         return -1;
+    collect_host(run);
     if (collect_transitions(c, run) < 0)
         return -1;
     return collect_faults(c, run);

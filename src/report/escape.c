@@ -56,6 +56,12 @@ void escape_markdown(FILE *out, const char *text)
     write_escaped(out, text, table);
 }
 
+void escape_code(FILE *out, const char *text)
+{
+    static const struct escape table[] = {{'`', "'"}, {0}};
+    write_escaped(out, text, table);
+}
+
 void escape_tap(FILE *out, const char *text)
 {
     static const struct escape table[] = {{'#', "\\#"}, {'\\', "\\\\"}, {0}};

@@ -10,6 +10,8 @@
 void escape_markup(FILE *out, const char *text);
 /* A cell of a Markdown table, or running text; no HTML comes through. */
 void escape_markdown(FILE *out, const char *text);
+/* Between backticks. */
+void escape_code(FILE *out, const char *text);
 /* The description of a test in TAP. */
 void escape_tap(FILE *out, const char *text);
 /* A field of CSV (RFC 4180), in quotes where it needs them. */

@@ -7,6 +7,7 @@
 #include "report/report.h"
 
 #include "base/jsonw.h"
+#include "report/bottleneck.h"
 #include "report/breakers.h"
 #include "report/figures.h"
 
@@ -136,6 +137,8 @@ static void write_phases(struct writer *w, const struct run_result *run)
         key_latency(j, "response", &p->response);
         key_latency(j, "service_failed", &p->service_failed);
         key_latency(j, "lateness", &p->lateness);
+        host_use_write(j, "host", &p->host);
+        jsonw_key_string(j, "bottleneck", bottleneck_name(p->bottleneck));
         jsonw_object_end(j);
     }
     jsonw_array_end(j);
@@ -251,6 +254,8 @@ static void write_intervals(struct writer *w, const struct run_result *run)
         jsonw_key_uint(j, "failed", e->failed);
         key_outcomes(j, e->by_outcome);
         key_latency(j, "service", &e->service);
+        key_latency(j, "response", &e->response);
+        host_use_write(j, "host", &e->host);
         write_interval_nodes(w, e, run->node_count);
         jsonw_object_end(j);
     }
@@ -409,6 +414,8 @@ static void write_run(struct writer *w, const struct run_result *run)
     key_latency(j, "service_failed", &run->service_failed);
     key_latency(j, "response_failed", &run->response_failed);
     write_stalls(j, run);
+    host_use_write(j, "host", &run->host);
+    bottleneck_write(j, run);
     write_baseline(j, run);
     figures_write(j, w->result, run);
     write_phases(w, run);

@@ -178,13 +178,6 @@ static void write_run(FILE *out, const struct result *r, const struct run_result
     fputs("\n</details>\n", out);
 }
 
-/* As code, in which only a backtick has a meaning. */
-static void write_command(FILE *out, const char *command)
-{
-    for (; *command; command++)
-        fputc(*command == '`' || *command == '\n' ? ' ' : *command, out);
-}
-
 static int write_markdown(FILE *out, const struct result *r)
 {
     fprintf(out, "## %s memchaos: %s\n", mark(r->verdict), verdict_name(r->verdict));
@@ -194,7 +187,7 @@ static int write_markdown(FILE *out, const struct result *r)
         write_run(out, r, r->runs[i]);
     fprintf(out, "\nmemchaos %s, memcached %s, %s, %u CPUs. Repeat with `", r->version,
             r->host.memcached_version, r->host.kernel, r->host.cpus);
-    write_command(out, r->command);
+    escape_code(out, r->command);
     fputs("`\n", out);
     return ferror(out) ? -1 : 0;
 }

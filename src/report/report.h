@@ -25,6 +25,9 @@ int report_text_end(FILE *out, const struct result *r, struct report_style style
 /* How the figures of repeated scenarios vary; part of the two above that print an overview. */
 void report_text_spread(FILE *out, const struct result *r, struct report_style style);
 
+/* What the machine did in a run, and whether it was the limit; part of the first two above. */
+void report_text_host(FILE *out, const struct run_result *run, struct report_style style);
+
 /* schema/result.v1.json */
 int report_json(FILE *out, const struct result *r);
 

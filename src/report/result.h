@@ -15,6 +15,7 @@
 #include "metrics/series.h"
 #include "metrics/transitions.h"
 #include "report/arena.h"
+#include "report/bottleneck.h"
 #include "scenario/victims.h"
 
 #include <stdbool.h>
@@ -91,6 +92,8 @@ struct result_phase {
     const struct hist_packed *service_failed_hist;
     struct latency lateness; /* of the starts, against the schedule; count 0 in a closed loop */
     ns_t lateness_p10_ns;    /* one start in ten was no later than that */
+    struct host_use host;    /* of its intervals; length 0: not measured */
+    enum bottleneck bottleneck;
 };
 
 /* What one operation came to on one node in one phase: the finest grain there is, only cells that
@@ -187,6 +190,9 @@ struct run_result {
     ns_t overdue_ns;  /* the limit; NS_NEVER: not judged */
     ns_t sampler_lag_max_ns;
     int64_t leaked_connections; /* -1: not known */
+    struct host_use host;       /* of all intervals */
+    enum bottleneck bottleneck; /* of the first phase that has one */
+    unsigned bottleneck_phase;
 
     struct check *checks;
     size_t check_count;

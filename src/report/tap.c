@@ -60,8 +60,8 @@ static int write_tap(FILE *out, const struct result *r)
     for (size_t i = 0; i < r->run_count; i++)
         number = write_run(out, r->runs[i], number);
     for (size_t i = 0; i < r->skipped_count; i++) {
-        line(out, true, ++number, r->skipped[i].scenario, "");
-        fputs("# SKIP ", out);
+        line(out, true, ++number, r->skipped[i].scenario, "cannot be run here");
+        fputs(" # SKIP ", out);
         escape_tap(out, r->skipped[i].reason);
         fputc('\n', out);
     }

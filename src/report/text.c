@@ -383,6 +383,7 @@ static void write_run(const struct writer *w, const struct run_result *run)
     write_latency(w, run);
     write_errors(w, run);
     write_nodes(w, run);
+    report_text_host(w->out, run, w->style);
     write_recovery(w, run);
     write_breakers(w, run);
     write_transitions(w, run);

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
 #include "load/workers.h"
+#include "metrics/host_reader.h"
 #include "metrics/sockets.h"
 #include "report/check_eval.h"
 #include "report/collect.h"
@@ -54,6 +56,7 @@ struct run {
     struct check_outcome abort_outcome;
     struct err broken; /* why the run says nothing; "" = it does */
     struct node_stats final_stats[SCENARIO_NODES_MAX];
+    _Atomic pid_t node_pids[SCENARIO_NODES_MAX]; /* for the sampler's thread; 0 = not ours */
 };
 
 static void read_node_stats(void *arg, struct node_stats *out, unsigned nodes)
@@ -75,6 +78,23 @@ static void tell_transitions(struct run *run)
             run->config->on_transition(run->config->arg, &batch[i]);
         run->transitions_told += count;
     }
+}
+
+/* A node that is restarted is another process. */
+static void note_pids(struct run *run)
+{
+    struct node *const *nodes = topology_processes(run->config->topology);
+    for (size_t i = 0; i < run->node_count; i++)
+        atomic_store(&run->node_pids[i], nodes[i] != NULL ? node_pid(nodes[i]) : 0);
+}
+
+static void read_host(void *arg, ns_t now, struct host_sample *out)
+{
+    struct run *run = arg;
+    pid_t pids[SCENARIO_NODES_MAX];
+    for (size_t i = 0; i < run->node_count; i++)
+        pids[i] = atomic_load(&run->node_pids[i]);
+    *out = host_read("/proc", pids, run->node_count, now);
 }
 
 static void on_interval(void *arg, const struct interval *interval, unsigned nodes)
@@ -188,6 +208,7 @@ static int load_begin(struct run *run, struct err *err)
         .baseline_phase = SCENARIO_BASELINE,
         .interval_ns = config->interval_ns,
         .node_stats = read_node_stats,
+        .host = read_host,
         .interval = on_interval,
         .arg = run,
     };
@@ -224,6 +245,7 @@ static int run_begin(struct run *run, struct err *err)
     }
     for (size_t i = 0; i < SCENARIO_PHASES_MAX; i++)
         run->phase_start_ns[i] = NS_NEVER;
+    note_pids(run);
     sockets_begin(run);
     if (measure_begin(run, err) != 0 || client_begin(run, err) != 0 || load_begin(run, err) != 0)
         return -1;
@@ -287,6 +309,7 @@ static int run_advance(struct run *run, ns_t now)
         return -1;
     tell_behind(run, now);
     tell_stall(run, now);
+    note_pids(run);
     return topology_check(run->config->topology, &run->broken);
 }
 

@@ -99,6 +99,31 @@ static void fill_faults(struct run_result *run)
     };
 }
 
+static void fill_host(struct run_result *run)
+{
+    const uint64_t second = NS_PER_SEC;
+    for (size_t i = 0; i < run->phase_count; i++) {
+        struct host_use *use = &run->phases[i].host;
+        *use = host_use_none();
+        use->length_ns = 10 * S;
+        use->cpu_ns = 40 * second;
+        use->cpu_busy_ns = 12 * second;
+        use->generator_cpu_ns = 8 * second;
+        use->nodes_cpu_ns = 3 * second;
+        use->cpu_pressure_ns = second / 2;
+        use->memory_pressure_ns = HOST_UNKNOWN;
+        use->tcp_retransmits = i == 1 ? 30 : 0;
+        use->generator_memory_max_bytes = 50 << 20;
+        use->memory_available_min_bytes = (uint64_t)3000 << 20;
+    }
+    run->phases[1].host.cpu_busy_ns = 39 * second;
+    run->phases[1].bottleneck = run->bottleneck = BOTTLENECK_HOST_CPU;
+    run->bottleneck_phase = 1;
+    run->host = host_use_none();
+    for (size_t i = 0; i < run->phase_count; i++)
+        host_use_add(&run->host, &run->phases[i].host);
+}
+
 static void fill_series(struct run_result *run)
 {
     static const struct transition transitions[] = {
@@ -119,7 +144,8 @@ static void fill_series(struct run_result *run)
                                           .offered = 20000,
                                           .succeeded = 13200,
                                           .failed = 6800,
-                                          .service = latency(13200, 210 * US)};
+                                          .service = latency(13200, 210 * US),
+                                          .response = latency(13200, 230 * US)};
     run->intervals[0].by_outcome[OUTCOME_HIT] = 13200;
     run->intervals[0].by_outcome[OUTCOME_IO_TIMEOUT] = 30;
     run->intervals[0].by_outcome[OUTCOME_BREAKER_OPEN] = 6770;
@@ -153,6 +179,7 @@ struct run_result *example_run(void)
     fill_nodes(run);
     fill_faults(run);
     fill_series(run);
+    fill_host(run);
     run->baseline = (struct gate){.ok = true,
                                   .windows = 100,
                                   .succeeded = 100000,
