@@ -3,7 +3,7 @@
 """Turns files into C tables.
 
 embed.py OUTPUT FILE...           scenario files, as scenario/catalog.h wants them
-embed.py --lines OUTPUT FILE...   each file as `const char *const embedded_<name>_<ext>[]`, line by line
+embed.py --lines OUTPUT FILE...   each file, line by line, as `embedded_<name>_<ext>[]`
 """
 
 import os

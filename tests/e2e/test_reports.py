@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a session writes: all reports of one result, files of a run in progress, the page in a browser."""
+"""What a session writes: reports, files of a run in progress, the page in Chromium."""
 import csv
 import json
 import os
@@ -74,7 +74,8 @@ class Reports(Case):
 
     def check_events(self, run):
         lines = [json.loads(t) for t in self.read("ndjson").splitlines()]
-        inside = [e["at_ns"] for e in lines if e["event"] not in ("check", "run_end", "session_end")]
+        ends = ("check", "run_end", "session_end")
+        inside = [e["at_ns"] for e in lines if e["event"] not in ends]
         self.assertEqual(inside, sorted(inside))
         live = events_of(os.path.join(self.folder, "events"))
 
