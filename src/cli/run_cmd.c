@@ -10,6 +10,7 @@
 
 #include "base/duration.h"
 #include "cli/exit_code.h"
+#include "cli/run_live.h"
 #include "cli/run_options.h"
 #include "cli/run_skip.h"
 #include "cli/scenario_list.h"
@@ -31,6 +32,7 @@ struct job {
     const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
+    struct run_live live;
     int signal_fd;
     int dump_fd;
     struct flight_files flight_files;
@@ -147,6 +149,7 @@ static void on_interval(void *arg, const struct interval *interval, unsigned nod
 {
     struct job *s = arg;
     tell_oplog(s);
+    run_live_interval(&s->live, interval, s->phases[interval->phase].name);
     if (!s->options.quiet)
         report_interval_line(stderr, interval, start_ns, s->phases[interval->phase].name,
                              s->result->nodes, nodes, s->style);
@@ -156,10 +159,31 @@ static void on_fault(void *arg, const struct plan_fault *fault, bool on, ns_t no
 {
     struct job *s = arg;
     char text[160];
-    (void)now;
     plan_fault_text(fault, text, sizeof text);
+    run_live_fault(&s->live, text, (unsigned)fault->node, on, now);
     log_info(&s->log, "%s: %s %s", s->result->nodes[fault->node].name, text,
              on ? "begins" : "over");
+}
+
+static void on_phase(void *arg, const char *name, ns_t now)
+{
+    struct job *s = arg;
+    run_live_phase(&s->live, name, now);
+}
+
+static void on_transition(void *arg, const struct transition *transition)
+{
+    struct job *s = arg;
+    run_live_transition(&s->live, transition);
+}
+
+static void on_so_far(void *arg, struct run_result *so_far)
+{
+    struct job *s = arg;
+    if (run_options_load_list(&s->options, &so_far->arena, &so_far->load, &so_far->load_count) == 0)
+        run_live_so_far(&s->live, so_far);
+    else
+        run_result_free(so_far);
 }
 
 static void on_behind(void *arg, size_t phase, ns_t behind)
@@ -244,6 +268,12 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .private_network = s->skips.network,
         .on_interval = on_interval,
         .on_fault = on_fault,
+        .on_phase = on_phase,
+        .on_transition = on_transition,
+        .on_so_far = on_so_far,
+        .so_far_ns = s->options.snapshot[0] != '\0'
+                         ? s->options.snapshot_every * s->options.metrics_interval_ns
+                         : 0,
         .on_behind = on_behind,
         .on_stall = on_stall,
         .on_flight = on_flight,
@@ -251,6 +281,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         .arg = s,
     };
     struct run_result *run = NULL;
+    run_live_run_start(&s->live, scenario->name, planned.seed, plan_length(plan));
     int rc = rig_run(&config, s->result, &run, err);
     plan_deinit(plan);
     free(plan);
@@ -260,7 +291,8 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
         run_result_free(run);
         return err_set(err, "out of memory");
     }
-    if (!s->options.json) {
+    run_live_run_end(&s->live, run);
+    if (!outputs_use_stdout(&s->options.reports)) {
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
     }
@@ -412,25 +444,39 @@ static int job_begin(struct job *s, struct err *err)
     if (setup_topology(&s->options, &config, &s->topology, err) != 0)
         return -1;
     announce(s);
-    return result_begin(s, err) != 0 ? -1 : oplog_begin(s, err);
+    if (result_begin(s, err) != 0 || run_live_begin(&s->live, s->result, err) != 0)
+        return -1;
+    return oplog_begin(s, err);
 }
 
+static void report_failed(void *arg, const struct output *output, const struct err *err)
+{
+    struct job *s = arg;
+    log_error(&s->log, "the %s report is lost: %s", output->format->name, err->text);
+}
+
+/* One report that cannot be written does not keep the others from being written. */
 static int job_report(struct job *s)
 {
+    const struct outputs *reports = &s->options.reports;
     s->result->end_ns = ns_now();
     oplog_end(s);
-    int rc = s->options.json ? report_json(stdout, s->result)
-                             : report_text_end(stdout, s->result, s->text_style);
-    if (rc != 0 || fflush(stdout) != 0) {
+    size_t failed = outputs_write(reports, s->result, report_failed, s);
+    failed += (size_t)run_live_end(&s->live);
+    if (!outputs_use_stdout(reports) &&
+        (report_text_end(stdout, s->result, s->text_style) != 0 || fflush(stdout) != 0)) {
         log_error(&s->log, "cannot write the result: %s", strerror(errno));
-        return EXIT_CODE_INTERNAL;
+        failed++;
     }
+    if (failed > 0)
+        return EXIT_CODE_INTERNAL;
     return verdict_exit_code(s->result->verdict);
 }
 
 static void job_end(struct job *s)
 {
     oplog_end(s);
+    run_live_close(&s->live);
     result_free(s->result); /* its nodes borrow from the topology */
     topology_stop(s->topology);
     free(s->scenarios);
@@ -454,6 +500,9 @@ static int set_up_and_run(struct job *s, struct err *err)
         return catalog_is_path(s->options.scenario) ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
     if (choose_scenarios(s, err) != 0)
         return s->scenario_count == 0 ? EXIT_CODE_INVALID : EXIT_CODE_INTERNAL;
+    const struct run_live_paths paths = {s->options.events, s->options.status, s->options.snapshot};
+    if (run_live_open(&s->live, &paths, &s->log, err) != 0)
+        return EXIT_CODE_INTERNAL;
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     bool cut_short = run_all(s, err) != 0; /* while it set up a run */

@@ -8,6 +8,7 @@
 
 #include "load/workers.h"
 #include "metrics/flight.h"
+#include "report/file.h"
 
 #define SEC ((double)NS_PER_SEC)
 #define MS ((double)NS_PER_MS)
@@ -183,11 +184,35 @@ static void describe_recording(struct run_options *o)
     ADD_FLAGS(o, flags);
 }
 
+static void describe_reports(struct run_options *o)
+{
+    size_t used = (size_t)snprintf(o->report_help, sizeof o->report_help,
+                                   "write a report when the session ends; may be repeated, - is "
+                                   "stdout; see docs/reports.md. Formats:");
+    for (size_t i = 0; report_formats[i] != NULL && used < sizeof o->report_help; i++)
+        used += (size_t)snprintf(o->report_help + used, sizeof o->report_help - used, "%s %s",
+                                 i > 0 ? "," : "", report_formats[i]->name);
+    const struct flag flags[] = {
+        {"report", FLAG_LIST, &o->report_texts, "format=file", .help = o->report_help},
+        {"events", FLAG_STRING, &o->events, "file", "",
+         .help = "write events as they happen, one JSON object per line"},
+        {"status", FLAG_STRING, &o->status, "file", "",
+         .help = "keep a small JSON file that says where the session stands; replaced whole, once "
+                 "per -metrics-interval"},
+        {"snapshot", FLAG_STRING, &o->snapshot, "file", "",
+         .help = "keep the whole result so far in this file, as -json writes it"},
+        {"snapshot-every", FLAG_INT, &o->snapshot_every, "n", "5", .min = 1, .max = 100000,
+         .help = "intervals between two snapshots"},
+    };
+    ADD_FLAGS(o, flags);
+}
+
 static void describe_output(struct run_options *o)
 {
     const struct flag flags[] = {
         {"json", FLAG_BOOL, &o->json, .group = o->calibrating ? "Output" : NULL,
-         .help = "write the result as one JSON document to stdout"},
+         .help = o->calibrating ? "write the result as one JSON document to stdout"
+                                : "the same as -report json=-"},
         {"quiet", FLAG_BOOL, &o->quiet, .help = "no live figures and progress, errors only"},
     };
     ADD_FLAGS(o, flags);
@@ -201,6 +226,7 @@ static void print_help(const struct run_options *o)
         {"memchaos -scenario brief-packet-drop -duration 10s", "quick iteration"},
         {"memchaos -scenario single-node-failure -runs 1 -json > result.json", "for CI"},
         {"memchaos compare a.json b.json", "do two results differ beyond their noise?"},
+        {"memchaos -scenario latency -runs 1 -report html=report.html", "a page with charts"},
         {"memchaos -concurrency 500 -duration 5m", "stress"},
         {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
@@ -267,6 +293,23 @@ static int check_calibration(const struct run_options *o, struct err *err)
     return 0;
 }
 
+static int check_reports(struct run_options *o, struct err *err)
+{
+    if (o->calibrating)
+        return 0;
+    if (o->json && outputs_add(&o->reports, "json=-", err) != 0)
+        return -1;
+    for (size_t i = 0; i < o->report_texts.count; i++)
+        if (outputs_add(&o->reports, o->report_texts.items[i], err) != 0)
+            return err_prefix(err, "-report");
+    const char *const files[][2] = {
+        {"-events", o->events}, {"-status", o->status}, {"-snapshot", o->snapshot}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i][1][0] != '\0' && report_file_check(files[i][1], err) != 0)
+            return err_prefix(err, "%s", files[i][0]);
+    return 0;
+}
+
 static int check_options(struct run_options *o, struct err *err)
 {
     if (o->direct && o->toxiproxy[0] != '\0')
@@ -278,7 +321,8 @@ static int check_options(struct run_options *o, struct err *err)
                        o->proxy_port);
     if (o->duration_ns > 0 && o->duration_ns < 300 * NS_PER_MS)
         return err_set(err, "-duration is too short: three phases need 300ms at least");
-    if (parse_load(o, err) != 0 || (o->calibrating && check_calibration(o, err) != 0))
+    if (parse_load(o, err) != 0 || (o->calibrating && check_calibration(o, err) != 0) ||
+        check_reports(o, err) != 0)
         return -1;
     o->client.breaker = (enum breaker_preset)o->breaker;
     if (!o->seed_given && getrandom(&o->seed, sizeof o->seed, 0) == (ssize_t)sizeof o->seed)
@@ -318,6 +362,7 @@ enum run_options_result run_options_parse(struct run_options *o, int argc, char 
     describe_client(o);
     describe_recording(o);
     describe_live(o);
+    describe_reports(o);
     describe_output(o);
     return parse(o, argc, argv, err);
 }
@@ -443,6 +488,11 @@ const char *run_options_command(const struct run_options *o, struct arena *arena
         if (!*flag->given || flag->target == &o->seed)
             continue;
         flag_value_text(flag, text, sizeof text);
+        const struct flag_list *list = flag->kind == FLAG_LIST ? flag->target : NULL;
+        for (size_t k = 0; list != NULL && k < list->count && command != NULL; k++)
+            command = arena_format(arena, "%s -%s %s", command, flag->name, list->items[k]);
+        if (list != NULL)
+            continue;
         if (flag->kind == FLAG_BOOL)
             command = arena_format(arena, "%s -%s%s", command, flag->name,
                                    strcmp(text, "true") == 0 ? "" : "=false");

@@ -12,11 +12,13 @@
 #include "driver/driver.h"
 #include "load/load.h"
 #include "load/workload.h"
+#include "report/outputs.h"
 #include "report/result.h"
 #include "scenario/scenario.h"
 
 #define RUN_FLAGS_MAX 64
 #define RUN_CHOICES_MAX 32
+#define RUN_REPORT_HELP_SIZE 400
 
 struct run_options {
     /* What to run. */
@@ -56,6 +58,12 @@ struct run_options {
     const char *flight_dir;
     const char *oplog;
     bool json;
+    struct flag_list report_texts; /* as given */
+    struct outputs reports;        /* those, and the one of -json */
+    const char *events;
+    const char *status;
+    const char *snapshot;
+    int snapshot_every; /* intervals */
     bool quiet;
 
     /* The table that describes all this, and the names that some flags choose from. */
@@ -63,6 +71,7 @@ struct run_options {
     bool given[RUN_FLAGS_MAX];
     const char *workload_names[RUN_CHOICES_MAX];
     const char *driver_names[RUN_CHOICES_MAX];
+    char report_help[RUN_REPORT_HELP_SIZE];
 };
 
 enum run_options_result {

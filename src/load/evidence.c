@@ -15,14 +15,6 @@ void evidence_deinit(struct evidence *evidence)
     pthread_mutex_destroy(&evidence->lock);
 }
 
-size_t evidence_count(struct evidence *evidence)
-{
-    pthread_mutex_lock(&evidence->lock);
-    size_t count = evidence->count;
-    pthread_mutex_unlock(&evidence->lock);
-    return count;
-}
-
 void evidence_add(struct evidence *evidence, const char *format, ...)
 {
     pthread_mutex_lock(&evidence->lock);
@@ -33,4 +25,12 @@ void evidence_add(struct evidence *evidence, const char *format, ...)
         va_end(ap);
     }
     pthread_mutex_unlock(&evidence->lock);
+}
+
+size_t evidence_count(struct evidence *evidence)
+{
+    pthread_mutex_lock(&evidence->lock);
+    size_t count = evidence->count;
+    pthread_mutex_unlock(&evidence->lock);
+    return count;
 }

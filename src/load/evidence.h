@@ -20,8 +20,9 @@ struct evidence {
 
 void evidence_init(struct evidence *evidence);
 void evidence_deinit(struct evidence *evidence);
-size_t evidence_count(struct evidence *evidence);
 void evidence_add(struct evidence *evidence, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* How many texts are there; those do not change any more. */
+size_t evidence_count(struct evidence *evidence);
 
 #endif

@@ -477,6 +477,15 @@ uint32_t sampler_pool_total_max(struct sampler *s, unsigned node)
     return max;
 }
 
+int sampler_series_see(struct sampler *s, int (*see)(void *arg, const struct series *series),
+                       void *arg)
+{
+    pthread_mutex_lock(&s->lock);
+    int rc = see(arg, s->series);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 const struct series *sampler_series(const struct sampler *s)
 {
     assert(!s->running);

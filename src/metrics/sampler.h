@@ -70,6 +70,10 @@ ns_t sampler_lag_max(struct sampler *s);
 /* Highest pool totals seen by sampling, for drivers that keep no exact mark. */
 uint32_t sampler_pool_total_max(struct sampler *s, unsigned node);
 
+/* Calls `see` with the series so far, which does not change meanwhile; returns what it returns. At
+ * any time. */
+int sampler_series_see(struct sampler *s, int (*see)(void *arg, const struct series *series),
+                       void *arg);
 /* After sampler_stop() only. */
 const struct series *sampler_series(const struct sampler *s);
 

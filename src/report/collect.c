@@ -199,9 +199,9 @@ static int interval_copy(struct interval *to, const struct interval *from, struc
     return to->nodes && to->cells ? 0 : -1;
 }
 
-static int collect_intervals(const struct collect *c, struct run_result *run)
+static int copy_intervals(void *arg, const struct series *series)
 {
-    const struct series *series = sampler_series(c->sampler);
+    struct run_result *run = arg;
     run->interval_halvings = series_halvings(series);
     run->intervals = arena_array(&run->arena, series_len(series), sizeof(*run->intervals));
     if (!run->intervals)
@@ -212,6 +212,11 @@ static int collect_intervals(const struct collect *c, struct run_result *run)
             return -1;
     }
     return 0;
+}
+
+static int collect_intervals(const struct collect *c, struct run_result *run)
+{
+    return sampler_series_see(c->sampler, copy_intervals, run);
 }
 
 static int collect_transitions(const struct collect *c, struct run_result *run)
@@ -318,7 +323,7 @@ static int collect_all(const struct collect *c, struct reader *r, struct run_res
         if (collect_node(c, r, node, run) < 0)
             return -1;
     }
-    if (!c->live && (collect_cells(c, r, run) < 0 || collect_intervals(c, run) < 0))
+    if (!c->figures_only && (collect_cells(c, r, run) < 0 || collect_intervals(c, run) < 0))
         return -1;
     collect_host(run);
     if (collect_transitions(c, run) < 0)

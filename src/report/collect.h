@@ -30,15 +30,14 @@ struct collect_fault {
     enum breaker_expectation breaker;
 };
 
-/* All borrowed, strings are copied. Unless `live`, the sampler has been stopped and the
- * workers have ended. */
+/* All borrowed, strings are copied. May be called while the run goes on. */
 struct collect {
     const char *scenario;
     const char *description;
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
-    bool live; /* while the run goes on: without the series, which is not complete */
+    bool figures_only; /* without the series and the cells, which take longer */
     bool open_loop;
     bool interrupted;
     bool aborted;

@@ -53,6 +53,8 @@ struct run {
     int sockets_before;         /* -1 = the kernel does not tell */
     int64_t leaked_connections; /* likewise */
     ns_t checked_ns;            /* when the checks that may end the run were last looked at */
+    ns_t so_far_told_ns;        /* when the result so far was last told */
+    size_t transitions_told;    /* how many of them; the sampler's thread's own */
     int aborted_by;             /* index of the check that did, or -1 */
     struct check_outcome abort_outcome;
     struct err broken; /* why the run says nothing; "" = it does */
@@ -66,6 +68,19 @@ static void read_node_stats(void *arg, struct node_stats *out, unsigned nodes)
     memset(out, 0, nodes * sizeof *out);
     for (unsigned i = 0; i < nodes; i++)
         run->config->driver->node_stats(run->client, i, &out[i]);
+}
+
+static void tell_transitions(struct run *run)
+{
+    struct transition batch[16];
+    size_t count;
+    if (run->config->on_transition == NULL)
+        return;
+    while ((count = transitions_read(run->transitions, run->transitions_told, batch, 16)) > 0) {
+        for (size_t i = 0; i < count; i++)
+            run->config->on_transition(run->config->arg, &batch[i]);
+        run->transitions_told += count;
+    }
 }
 
 /* A node that is restarted is another process. */
@@ -88,6 +103,7 @@ static void read_host(void *arg, ns_t now, struct host_sample *out)
 static void on_interval(void *arg, const struct interval *interval, unsigned nodes)
 {
     struct run *run = arg;
+    tell_transitions(run);
     if (run->config->on_interval != NULL)
         run->config->on_interval(run->config->arg, interval, nodes, run->start_ns);
 }
@@ -330,6 +346,9 @@ static void enter_phase(struct run *run, size_t phase)
     run->phase = phase;
     run->phase_start_ns[phase] = ns_now();
     recorder_phase_set(run->recorder, (unsigned)phase);
+    if (run->config->on_phase != NULL)
+        run->config->on_phase(run->config->arg, run->config->plan->scenario.phases[phase].name,
+                              run->phase_start_ns[phase]);
 }
 
 static void tell_behind(struct run *run, ns_t now)
@@ -462,10 +481,11 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
 }
 
 /* What only the run knows, as checks before the general ones. */
-static int own_checks(const struct run *run, struct run_result *out)
+static int own_checks(struct run *run, struct run_result *out)
 {
     const struct scenario *scenario = &run->config->plan->scenario;
-    for (size_t i = 0; i < run->evidence.count; i++)
+    size_t examples = evidence_count(&run->evidence);
+    for (size_t i = 0; i < examples; i++)
         if (verdict_check_add(out, CHECK_HARD, "wrong_data_example", false, "an answer was wrong",
                               run->evidence.texts[i]) != 0)
             return -1;
@@ -478,8 +498,8 @@ static int own_checks(const struct run *run, struct run_result *out)
     return 0;
 }
 
-/* `live`: while it goes on, until run->end_ns. */
-static struct run_result *run_collect(struct run *run, bool live, struct err *err)
+/* Until run->end_ns, which may be now. */
+static struct run_result *run_collect(struct run *run, bool figures_only, struct err *err)
 {
     const struct plan *plan = run->config->plan;
     struct collect_phase phases[SCENARIO_PHASES_MAX];
@@ -495,7 +515,7 @@ static struct run_result *run_collect(struct run *run, bool live, struct err *er
             .seed = run->config->seed,
             .start_ns = run->start_ns,
             .end_ns = run->end_ns,
-            .live = live,
+            .figures_only = figures_only,
             .open_loop = !run->config->load->arrival.closed,
             .interrupted = run->interrupted,
             .aborted = run->aborted_by >= 0,
@@ -558,17 +578,42 @@ static bool checks_end_run(struct run *run, ns_t now)
     return run->aborted_by >= 0;
 }
 
+/* ---- the result so far ---- */
+
+/* Once per so_far_ns. */
+static void tell_so_far(struct run *run, ns_t now)
+{
+    const struct run_config *config = run->config;
+    if (config->on_so_far == NULL || config->so_far_ns <= 0 ||
+        now - run->so_far_told_ns < config->so_far_ns)
+        return;
+    run->so_far_told_ns = now;
+    run->end_ns = now;
+    read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+    struct verdict_config verdict = VERDICT_CONFIG_DEFAULT;
+    struct run_result *so_far = run_collect(run, false, NULL);
+    if (so_far == NULL)
+        return; /* no memory now; perhaps the next time */
+    so_far->interrupted = true;
+    if (own_checks(run, so_far) != 0 || verdict_judge(so_far, run->result, &verdict) != 0)
+        run_result_free(so_far);
+    else
+        config->on_so_far(config->arg, so_far);
+}
+
 /* ---- the run ---- */
 
 static void run_through(struct run *run)
 {
     ns_t end = run->start_ns + plan_length(run->config->plan);
     enter_phase(run, SCENARIO_BASELINE);
+    run->so_far_told_ns = run->start_ns;
     for (ns_t now = run->start_ns; now < end; now = ns_now()) {
         if (run_advance(run, now) != 0)
             break;
         if (checks_end_run(run, now))
             break;
+        tell_so_far(run, now);
         ns_t next = ns_min(ns_min(controller_deadline(&run->controller), next_phase_ns(run)),
                            now + WATCH_PERIOD);
         if (wait_for_signal(run, next)) {

@@ -43,6 +43,16 @@ struct run_config {
     void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns);
     /* Called on the caller's thread. May be NULL. */
     void (*on_fault)(void *arg, const struct plan_fault *fault, bool on, ns_t now);
+    /* A phase begins. Called on the caller's thread. May be NULL. */
+    void (*on_phase)(void *arg, const char *name, ns_t now);
+    /* A breaker changed its state. Called on the sampler's thread, those of an interval before its
+     * on_interval(). May be NULL. */
+    void (*on_transition)(void *arg, const struct transition *transition);
+    /* The result that an interruption now would give, each `so_far_ns` (0 = never). Called on the
+     * caller's thread, which switches faults: it must be quick. The callee owns the result. May be
+     * NULL. */
+    void (*on_so_far)(void *arg, struct run_result *so_far);
+    ns_t so_far_ns;
     /* The load is behind its schedule by RUN_BEHIND_NS; once per phase. May be NULL. */
     void (*on_behind)(void *arg, size_t phase, ns_t behind);
     /* An operation has been in flight for longer than its deadline and RUN_OVERDUE_SLACK_NS; once
