@@ -13,6 +13,7 @@
 #include "cli/exit_code.h"
 #include "cli/run_options.h"
 #include "cli/setup.h"
+#include "driver/external.h"
 #include "report/report.h"
 #include "rig/run.h"
 #include "scenario/catalog.h"
@@ -51,6 +52,7 @@ static void print_list(void)
     printf("\nDrivers (-driver NAME):\n");
     for (size_t i = 0; drivers[i] != NULL; i++)
         printf("  %-28s %s\n", drivers[i]->name, drivers[i]->help);
+    printf("  %-28s %s\n", "'COMMAND ...'", driver_external.help);
     free(list);
 }
 
@@ -107,8 +109,10 @@ static void count_key_shares(struct job *s, const struct driver *driver, void *c
 
 static void measure_key_shares(struct job *s)
 {
-    const struct driver *driver = drivers[s->options.driver];
+    const struct driver *driver = s->options.driver;
     struct driver_config config = s->options.client;
+    if (driver->node_of_key == NULL)
+        return;
     const char *servers[SCENARIO_NODES_MAX], *names[SCENARIO_NODES_MAX];
     size_t count = topology_node_count(s->topology);
     for (size_t i = 0; i < count; i++) {
@@ -237,7 +241,7 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     struct run_config config = {
         .topology = s->topology,
         .plan = plan,
-        .driver = drivers[s->options.driver],
+        .driver = s->options.driver,
         .client = s->options.client,
         .load = &s->options.load,
         .workers = (unsigned)s->options.concurrency,
@@ -370,6 +374,7 @@ int run_cmd_main(int argc, char **argv)
     case RUN_OPTIONS_BAD: code = usage_error(err.text); break;
     case RUN_OPTIONS_OK:
         log_init(&s->log, stderr, LOG_LEVEL_INFO, s->options.quiet);
+        s->options.client.log = &s->log;
         s->style.colour = wants_colour(stderr);
         s->text_style.colour = wants_colour(stdout);
         if (s->options.version)
