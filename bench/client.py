@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""libmcmeta next to bare sockets and libmemcached: bench/client.py [rounds]
+"""libmcmeta next to bare sockets and libmemcached: bench/client.py [rounds] [group...]
 
 Starts a memcached, runs the driver (bench/client_bench.c), whose contestants take turns of some
 milliseconds, and prints medians, and ratios of turns that followed each other with the middle half
@@ -105,13 +105,14 @@ def print_target(groups, target):
 
 
 def main():
-    rounds = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1].isdigit() else "8"
+    wanted = sys.argv[1:]
+    rounds = wanted.pop(0) if wanted and wanted[0].isdigit() else "8"
     if shutil.which("memcached") is None:
         sys.exit("client.py: no memcached in PATH")
     server, port = start_server()
     try:
-        output = subprocess.run([find_driver(), str(port), str(server.pid), rounds], check=True,
-                                stdout=subprocess.PIPE, text=True, timeout=300).stdout
+        output = subprocess.run([find_driver(), str(port), str(server.pid), rounds, *wanted],
+                                check=True, stdout=subprocess.PIPE, text=True, timeout=300).stdout
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()

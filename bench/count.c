@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Each function counts and goes to the kernel, or to the allocator of glibc, by itself. */
+/* Each function counts and goes to the kernel by itself. */
 #include "count.h"
 
 #include <errno.h>
@@ -7,40 +7,16 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 atomic_uint_least64_t count_calls;
-atomic_uint_least64_t count_allocations;
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *memory, size_t size);
 
 static void count(atomic_uint_least64_t *counter)
 {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-void *malloc(size_t size)
-{
-    count(&count_allocations);
-    return __libc_malloc(size);
-}
-
-void *calloc(size_t number, size_t size)
-{
-    count(&count_allocations);
-    return __libc_calloc(number, size);
-}
-
-void *realloc(void *memory, size_t size)
-{
-    count(&count_allocations);
-    return __libc_realloc(memory, size);
 }
 
 /* A system call with a result as libc gives it. */

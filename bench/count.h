@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Of the whole process, libraries included. Calls are send, sendmsg, write, recv, recvmsg, read,
- * poll, ppoll and futex waits and wakes made through syscall(). */
+/* Of the whole process, libraries included. Calls are send, sendmsg, recv, recvmsg, poll, ppoll,
+ * and futex waits and wakes made through syscall(). */
 extern atomic_uint_least64_t count_calls;
 extern atomic_uint_least64_t count_allocations;
 

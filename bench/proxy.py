@@ -7,7 +7,7 @@ machine that changes its speed changes all of them. Figures are medians with the
 ratios are taken round by round against HAProxy. CPU is what the kernel charged to the proxy's own
 threads, so load beside it moves the times but hardly the ratios.
 
-    bench/proxy.py [ops] [churn] [bulk] [idle] [accuracy]    (default: all)
+    bench/proxy.py [ops] [churn] [bulk] [idle] [accuracy] [threads]    (default: all)
 """
 import json
 import os
@@ -82,9 +82,9 @@ class Contestant:
 class Ours:
     """memchaos proxy with one proxy per way of use."""
 
-    def __init__(self, server_port):
+    def __init__(self, server_port, threads=THREADS):
         self.api = free_port()
-        flags = ["-threads", THREADS] if THREADS != "1" else []
+        flags = ["-threads", threads] if threads != "1" else []
         env = dict(os.environ, LOG_LEVEL="")
         self.process = subprocess.Popen([MEMCHAOS, "proxy", "-port", str(self.api), *flags],
                                         stdout=subprocess.DEVNULL, env=env)
@@ -320,6 +320,41 @@ def idle(server, others):
         each.process.wait(10)
 
 
+def measure_streams(c):
+    result, cpu = measured(c, "bulk", 8, SECONDS)
+    if result:
+        c.note("MB/s", result["bytes"] * 1e-6 / result["seconds"])
+        c.note("cpu-s/GB", cpu * 1e9 / result["bytes"])
+
+
+def threads(server):
+    """-threads 2 against -threads 1, in turn. Load generator and server run on the same cores."""
+    print(f"\n## Two threads against one, {os.cpu_count()} cores with the load generator on them\n")
+    plain, sliced = [], []
+    for count in ("1", "2"):
+        ours = Ours(server, count)
+        wait_for_port(ours.api)
+        plain.append(Contestant(count, ours.proxy("bench"), ours.process))
+        # A write for each 100 bytes: here the proxy has most of the work.
+        port = ours.proxy("slices", ("downstream", "slicer", {"average_size": 100}))
+        sliced.append(Contestant(count, port, ours.process))
+    for measure in (measure_ops, measure_churn, measure_streams):
+        rounds(plain, measure)
+    rounds(sliced, measure_streams)
+    print(f"{'':34}{'one':>24}{'two':>24}{'two / one':>22}")
+    for way, what, words in (
+            (plain, "op/s", "op/s, 100 connections"), (plain, "us/op", "µs CPU per operation"),
+            (plain, "conn/s", "new connections/s"), (plain, "us/conn", "µs CPU per connection"),
+            (plain, "MB/s", "MB/s, 8 streams"), (plain, "cpu-s/GB", "CPU-s per GB"),
+            (sliced, "MB/s", "MB/s, 8 streams in slices"), (sliced, "cpu-s/GB", "CPU-s per GB")):
+        one, two = (c.figures[what] for c in way)
+        pairs = [b / a for a, b in zip(one, two)]
+        print(f"{words:34}{text(one):>24}{text(two):>24}{text(pairs):>22}")
+    for each in plain:
+        each.process.terminate()
+        each.process.wait(10)
+
+
 def make_contestants(folder, server, ours):
     plain = Contestant("memchaos", ours.proxy("bench"), ours.process)
     idle = Contestant("memchaos lat. 0",
@@ -368,11 +403,13 @@ def run(what, folder, server, ours):
         table(contestants, ("Gbit/s", "cpu-s/GB"))
     if "accuracy" in what:
         accuracy(ours)
+    if "threads" in what:
+        threads(server)
     return contestants
 
 
 def main():
-    what = sys.argv[1:] or ["ops", "churn", "bulk", "idle", "accuracy"]
+    what = sys.argv[1:] or ["ops", "churn", "bulk", "idle", "accuracy", "threads"]
     server = subprocess.Popen([NETLOAD, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     server_port = int(server.stdout.readline())
     children = [server]

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The event-loop interface in a poll() loop of one's own: counts to ten on a server, ten requests
- * at a time.
+ * at a time. With a file of authorities it speaks TLS, and it logs in when told as whom.
  *
- *     loop 127.0.0.1:11211
+ *     loop 127.0.0.1:11211 [ca.pem [user password]]
  */
 #include <mcmeta/mcmeta.h>
 
@@ -58,6 +58,10 @@ int main(int argc, char **argv)
     config.servers = &server;
     config.server_count = 1;
     config.lanes = 1; /* answers come in order on one connection, not across several */
+    struct mcm_tls_config tls = {.ca_file = argc > 2 ? argv[2] : NULL};
+    config.tls = argc > 2 ? &tls : NULL;
+    config.user = argc > 4 ? argv[3] : NULL;
+    config.password = argc > 4 ? argv[4] : NULL;
     char error[MCM_ERROR_SIZE];
     struct mcm_loop *loop = mcm_loop_new(&config, error, sizeof(error));
     if (loop == NULL) {

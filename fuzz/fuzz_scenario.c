@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_plan(const struct plan *plan)
 {
-    long on = 0;
+    static bool on[PLAN_FAULTS_MAX];
     for (size_t i = 0; i < plan->event_count; i++) {
         const struct plan_event *event = &plan->events[i];
         assert(i == 0 || plan->events[i - 1].at_ns <= event->at_ns);
@@ -19,30 +19,62 @@ static void check_plan(const struct plan *plan)
         size_t phase = plan->faults[event->fault].step->phase;
         assert(event->at_ns >= plan->phase_start_ns[phase]);
         assert(event->at_ns <= plan->phase_start_ns[phase + 1]);
-        on += event->action == PLAN_ON ? 1 : event->action == PLAN_OFF ? -1 : 0;
+        assert(event->position >= 0 && event->position <= 1);
+        assert(on[event->fault] == (event->action != PLAN_ON));
+        on[event->fault] = event->action != PLAN_OFF;
     }
-    assert(on == 0);
+    for (size_t i = 0; i < plan->fault_count; i++)
+        assert(!on[i] && plan->faults[i].node < SCENARIO_NODES_MAX);
+}
+
+static void same_plans(const struct plan *a, const struct plan *b)
+{
+    assert(a->fault_count == b->fault_count && a->event_count == b->event_count);
+    for (size_t i = 0; i < a->fault_count; i++)
+        assert(a->faults[i].node == b->faults[i].node);
+    for (size_t i = 0; i < a->event_count; i++)
+        assert(a->events[i].at_ns == b->events[i].at_ns &&
+               a->events[i].fault == b->events[i].fault);
+}
+
+static void try_plan(const struct scenario *scenario, const struct plan_config *config)
+{
+    static struct plan plan, again;
+    struct err err = {""};
+    if (plan_init(&plan, scenario, config, &err) != 0) {
+        assert(err.text[0] != '\0');
+        return;
+    }
+    check_plan(&plan);
+    assert(plan_init(&again, scenario, config, &err) == 0);
+    same_plans(&plan, &again);
+    plan_deinit(&plan);
+    plan_deinit(&again);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct scenario scenario;
-    static struct plan plan;
-    struct err err = {""};
-    if (scenario_parse("fuzz", (const char *)data, size, &scenario, &err) != 0) {
-        assert(err.text[0] != '\0');
+    static struct yaml_problems problems;
+    struct scenario_source source = {.name = "fuzz", .text = (const char *)data, .length = size};
+    if (scenario_read(&source, &scenario, &problems) != 0) {
+        assert(problems.count > 0);
+        for (size_t i = 0; i < problems.count; i++)
+            assert(problems.errors[i].text[0] != '\0');
         return 0;
     }
-    static const ns_t durations[] = {0, NS_PER_SEC, 3600 * NS_PER_SEC};
-    for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
-        struct plan_config config = {.node_count = 3, .duration = durations[i], .seed = size};
-        err.text[0] = '\0';
-        if (plan_init(&plan, &scenario, &config, &err) != 0) {
-            assert(err.text[0] != '\0');
-            continue;
-        }
-        check_plan(&plan);
-        plan_deinit(&plan);
+    assert(problems.count == 0);
+    static const struct {
+        ns_t duration;
+        size_t nodes;
+    } cases[] = {{0, 3}, {NS_PER_SEC, 5}, {3600 * NS_PER_SEC, 1}, {7 * NS_PER_SEC, 64}};
+    static const double shares[SCENARIO_NODES_MAX] = {0.25, 0.5, 0.25};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct plan_config config = {.node_count = cases[i].nodes,
+                                     .duration = cases[i].duration,
+                                     .seed = size,
+                                     .key_shares = shares};
+        try_plan(&scenario, &config);
     }
     return 0;
 }

@@ -49,6 +49,7 @@ extern "C" {
 #define MCM_ERROR_SIZE 256   /* enough for every message of mcm_client_new() */
 
 struct mcm_client;
+struct mcm_hooks;
 
 struct mcm_server {
     /* "host:port", "1.2.3.4:port", "[v6]:port" or "unix:/path". The port may be left out: 11211. */
@@ -110,10 +111,15 @@ struct mcm_client_config {
     size_t server_count;              /* 1 to MCM_SERVERS_MAX */
     enum mcm_selector_kind selector;
     enum mcm_failure_policy on_failure;
-    unsigned failure_choices;        /* of MCM_ON_FAILURE_NEXT, with the first; at most 8 */
-    uint32_t failure_ttl_max;        /* seconds that items stored elsewhere live; 0 = as asked */
-    unsigned failure_rate_max;       /* requests a second that may be sent elsewhere, so that the
-                                        others survive the load of a lost server; 0 = no limit */
+    unsigned failure_choices;  /* of MCM_ON_FAILURE_NEXT, with the first; at most 8 */
+    uint32_t failure_ttl_max;  /* seconds that items stored elsewhere live; 0 = as asked */
+    unsigned failure_rate_max; /* requests a second that may be sent elsewhere, so that the
+                                  others survive the load of a lost server; 0 = no limit */
+    /* Keys remembered for each server whose writes did not reach it for sure, to be deleted from it
+     * and from the servers that stood in when it returns, before it is asked for them again: no
+     * reader of this client sees what the write would have replaced. Writes beyond are forgotten
+     * and counted. 0 = off. */
+    unsigned failure_deletes_max;
     const struct mcm_server *gutter; /* copied; their indices follow those of the servers */
     size_t gutter_count;
     mcm_selector_fn select; /* of MCM_SELECTOR_CALLBACK */
@@ -127,13 +133,18 @@ struct mcm_client_config {
     unsigned idle_connections_max; /* unused ones beyond this are closed; 0 = connections_max */
     bool take_turns;               /* reuse all unused connections in turn, not the warmest first */
     unsigned dials_max;            /* connections being made at once; 0 = no limit */
-    mcm_ns dial_backoff;     /* after the n-th failed connect in a row none starts for a random */
-    mcm_ns dial_backoff_max; /* time below min(max, backoff * 2^(n-1)); 0 = off; max 0 = 100 * */
-    mcm_ns acquire_timeout;  /* longest wait for a connection, within the deadline; 0 = off */
-    mcm_ns lifetime_max;     /* age at which a connection is replaced; 0 = never */
-    double lifetime_jitter;  /* share of lifetime_max taken off or added at random, 0 to 0.5 */
-    mcm_ns idle_max;         /* unused connections are closed after this; 0 = never */
-    mcm_ns idle_check;       /* look whether a connection unused this long died; 0 = always */
+    /* After the n-th failed connect in a row none starts for a random time below min(max, backoff *
+     * 2^(n-1)); 0 = off; max 0 = 100 * backoff. Calls whose deadline comes first end at once, and
+     * so do all with an on_failure other than the error: they have somewhere else to go. The
+     * default is 50 ms without a circuit breaker and off with one, which does the same job sooner.
+     */
+    mcm_ns dial_backoff;
+    mcm_ns dial_backoff_max;
+    mcm_ns acquire_timeout;     /* longest wait for a connection, within the deadline; 0 = off */
+    mcm_ns lifetime_max;        /* age at which a connection is replaced; 0 = never */
+    double lifetime_jitter;     /* share of lifetime_max taken off or added at random, 0 to 0.5 */
+    mcm_ns idle_max;            /* unused connections are closed after this; 0 = never */
+    mcm_ns idle_check;          /* look whether a connection unused this long died; 0 = always */
     mcm_ns health_check_period; /* ping unused connections this often; 0 = never */
     mcm_ns health_timeout;      /* how long such a ping may take; 0 = 1 s */
     bool maintenance_thread;    /* do health checks and expiry in a thread of the client; else
@@ -156,11 +167,15 @@ struct mcm_client_config {
     mcm_ns resolve_period;
     const struct mcm_tls_config *tls; /* NULL = plain; copied */
     const char *user, *password;      /* of servers that want them (memcached -Y), or NULL */
-    size_t value_size_max; /* larger values are not sent: a server drops the old item too */
+    /* Larger values are not sent, since a server that refuses one drops the old item too. 0 = what
+     * the server takes: it is asked (item_size_max) before the first value above 64 KiB and after
+     * it refused one; 1 MiB less the item's overhead when it does not say. */
+    size_t value_size_max;
     enum mcm_key_rule keys;
     bool allow_flush; /* mcm_flush() may be used */
     bool verify;      /* token in each request, checked in the answer */
 
+    const struct mcm_hooks *hooks;              /* of observe.h; NULL = none; copied */
     const struct mcm_breaker_settings *breaker; /* NULL = none; copied */
     mcm_breaker_event_fn on_breaker;            /* or NULL */
     void *on_breaker_arg;
@@ -168,17 +183,20 @@ struct mcm_client_config {
 
 #define MCM_SERVERS_MAX 1024
 
-#define MCM_CLIENT_CONFIG_DEFAULT                                                                  \
-    {                                                                                              \
-        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,             \
-        .failure_choices = 2, .failure_ttl_max = 10, .connections_max = 10, .waiters_max = 0,      \
-        .lifetime_max = INT64_C(300000000000), .lifetime_jitter = 0.1,                             \
-        .idle_max = INT64_C(60000000000), .idle_check = INT64_C(1000000000),                       \
-        .health_check_period = INT64_C(10000000000), .maintenance_thread = true,                   \
-        .mode = MCM_MODE_EXCLUSIVE, .lanes = 2, .lane_in_flight_max = 512, .lane_store_max = 8192, \
-        .lane_fetch_max = 65536, .connect_timeout = INT64_C(250000000),                            \
-        .unacked_max = INT64_C(2000000000), .resolve_period = INT64_C(30000000000),                \
-        .value_size_max = 1048576, .verify = true,                                                 \
+#define MCM_DIAL_BACKOFF_DEFAULT (-1)
+
+#define MCM_CLIENT_CONFIG_DEFAULT                                                             \
+    {                                                                                         \
+        .size = sizeof(struct mcm_client_config), .selector = MCM_SELECTOR_RENDEZVOUS,        \
+        .failure_choices = 2, .failure_ttl_max = 10, .connections_max = 10, .waiters_max = 0, \
+        .dials_max = 2, .dial_backoff = MCM_DIAL_BACKOFF_DEFAULT,                             \
+        .dial_backoff_max = INT64_C(5000000000), .lifetime_max = INT64_C(300000000000),       \
+        .lifetime_jitter = 0.1, .idle_max = INT64_C(60000000000),                             \
+        .idle_check = INT64_C(1000000000), .health_check_period = INT64_C(10000000000),       \
+        .maintenance_thread = true, .mode = MCM_MODE_EXCLUSIVE, .lanes = 2,                   \
+        .lane_in_flight_max = 512, .lane_store_max = 8192, .lane_fetch_max = 65536,           \
+        .connect_timeout = INT64_C(250000000), .unacked_max = INT64_C(2000000000),            \
+        .resolve_period = INT64_C(30000000000), .verify = true,                               \
     }
 
 /*
@@ -241,7 +259,8 @@ struct mcm_result {
 MCM_API enum mcm_outcome mcm_get(struct mcm_client *client, struct mcm_slice key, void *buffer,
                                  size_t buffer_size, mcm_ns deadline, struct mcm_result *result);
 
-/* Stores `value`. MCM_OK, or MCM_E_TOO_BIG above value_size_max. The value is not copied. */
+/* Stores `value`. MCM_OK, or MCM_E_TOO_BIG when it is larger than the server takes. The value is
+ * not copied. */
 MCM_API enum mcm_outcome mcm_set(struct mcm_client *client, struct mcm_slice key,
                                  struct mcm_slice value, uint32_t ttl, mcm_ns deadline,
                                  struct mcm_result *result);
@@ -341,7 +360,11 @@ struct mcm_server_stats {
     uint64_t wait_ns;  /* time they waited, together */
     uint64_t stale;    /* kept connections found dead before use */
     uint64_t health_checks, health_failures;
-    uint64_t retries;                      /* requests sent a second time */
+    uint64_t tls_handshakes;  /* secure connections made */
+    uint64_t tls_resumed;     /* of them, those that went on with the session of an earlier one */
+    uint64_t retries;         /* requests sent a second time */
+    uint64_t deletes_pending; /* keys to be deleted from it when it returns */
+    uint64_t deletes_lost;    /* writes that failure_deletes_max had no room for */
     uint64_t failovers, failovers_refused; /* requests tried elsewhere since it was down, and those
                                               beyond failure_rate_max; an item of a batch is one */
 
@@ -361,6 +384,12 @@ struct mcm_server_stats {
     /* Calls that ended so; those refused for their arguments are not counted. A batch is one call
      * for each server it concerns. */
     uint64_t outcomes[MCM_OUTCOME_COUNT];
+
+    /* Ends by operation; items of batches count one by one here. */
+    uint64_t results[MCM_OPERATION_COUNT][MCM_OUTCOME_COUNT];
+    /* System calls on connections of calls and pings that sent or received, or found that they
+     * could not; those of TLS records count once, those of connecting not at all. */
+    uint64_t sends, receives;
 };
 
 /* Fills *stats for server `index`. Returns 0, or -1 when there is no such server or the client

@@ -17,12 +17,17 @@
  * nothing by itself. What was submitted since the last mcm_loop_process() leaves with the next one,
  * in one write per connection; mcm_loop_deadline() is 0 until then.
  *
- * Requests to a server share `lanes` connections, whatever the mode of the configuration says. All
- * of them are verified by tokens. The circuit breakers are those of the blocking client. Large
- * values delay the requests behind them on their connection. Host names are resolved once, in
- * mcm_loop_new(), which may block; numeric addresses never do.
+ * A loop does what a blocking client does: TLS and logins, which take as many turns of the loop as
+ * they need; circuit breakers; failure policies; retries of requests that a dead connection lost;
+ * health checks, lifetimes and back-off. What MCM_MODE_SHARED is to the blocking client is the only
+ * mode here: requests to a server share `lanes` connections, and large values go over one more. All
+ * of them are verified by tokens.
  *
- * Threads: a loop belongs to one thread at a time. It starts none and waits for no lock.
+ * Host names are resolved in mcm_loop_new(), which may block. Later they are looked up again by a
+ * thread that is made for each lookup and touches nothing else; resolve_period = 0 forbids that,
+ * and numeric addresses never need it.
+ *
+ * Threads: a loop belongs to one thread at a time. It waits for no lock.
  */
 #ifndef MCMETA_LOOP_H
 #define MCMETA_LOOP_H
@@ -51,9 +56,21 @@ struct mcm_loop_call {
 };
 
 /*
- * A loop with a copy of `config`, of which it uses the servers, the selector, the seed, lanes,
- * lane_in_flight_max, connect_timeout, idle_check, value_size_max and the breaker. On failure NULL
- * and a sentence, as mcm_client_new().
+ * A loop with a copy of `config`. On failure NULL and a sentence, as mcm_client_new(). Of the
+ * configuration
+ *
+ * - mode and connections_max are not looked at: there are `lanes` connections to a server, and one
+ *   for values beyond lane_store_max and lane_fetch_max; verify is always on;
+ * - maintenance_thread and idle_check are not needed: a loop looks after its connections in
+ *   mcm_loop_process(), and sees at once when one dies; nor is allow_flush: a loop cannot;
+ * - waiters_max, unless it is 0, takes the place of MCM_LOOP_QUEUE_MAX;
+ * - acquire_timeout is how long a request may wait to be sent, once there is a connection or while
+ *   none may be made; it ends with MCM_E_TIMEOUT_POOL then;
+ * - idle_connections_min is at most `lanes`, and idle_connections_max must be 0, since no
+ * connection is ever spare: anything else is refused;
+ * - value_size_max 0 means 1 MiB: servers are not asked what they take; failure_deletes_max is not
+ *   looked at; hooks run in mcm_loop_process() and in submissions, and may not use the loop;
+ * - take_turns spreads requests over lanes that are equally busy, which else prefer the first.
  */
 MCM_API MCM_MUST_USE struct mcm_loop *mcm_loop_new(const struct mcm_client_config *config,
                                                    char *error, size_t error_size);
@@ -65,9 +82,10 @@ MCM_API void mcm_loop_free(struct mcm_loop *loop);
  * Submit a request; arguments and outcomes are those of mcm_get(), mcm_set(), mcm_delete() and
  * mcm_increment(). MCM_OK: call->done will be called exactly once, from mcm_loop_process(),
  * mcm_loop_cancel() or mcm_loop_free(). Any other outcome says why the request was not taken, and
- * done will not be called: a bad argument, the circuit breaker, no memory, or MCM_E_WAITERS when
- * MCM_LOOP_QUEUE_MAX requests wait for the server. Keys are copied; `buffer` and the value must
- * live until done.
+ * done will not be called: a bad argument, the circuit breaker, MCM_E_BACKOFF when no connection
+ * may be tried before the deadline, no memory, or MCM_E_WAITERS when MCM_LOOP_QUEUE_MAX requests
+ * wait for the server. With MCM_ON_FAILURE_MISS a fetch that was not taken because its server is
+ * down gives MCM_MISS. Keys are copied; `buffer` and the value must live until done.
  */
 MCM_API enum mcm_outcome mcm_loop_get(struct mcm_loop *loop, struct mcm_loop_call *call,
                                       struct mcm_slice key, void *buffer, size_t buffer_size);

@@ -11,6 +11,7 @@
 #include <mcmeta/export.h>
 #include <mcmeta/loop.h>
 #include <mcmeta/lease.h>
+#include <mcmeta/observe.h>
 #include <mcmeta/selector.h>
 #include <mcmeta/ttl.h>
 #include <mcmeta/tls.h>

@@ -241,9 +241,12 @@ static int calibrate(struct calibration *c, struct err *err)
     }
     rate_search_init(&c->search, max, CLOSE);
     c->signal_fd = setup_signals(err);
-    if (c->signal_fd < 0 ||
-        setup_topology(&c->options, c->signal_fd, &c->log, &c->topology, err) != 0)
+    struct topology_config config = setup_topology_config(&c->options, c->signal_fd, &c->log);
+    if (c->signal_fd < 0 || setup_topology(&c->options, &config, &c->topology, err) != 0)
         return EXIT_CODE_INTERNAL;
+    char bound[HUMAN_SIZE];
+    log_info(&c->log, "looking for the highest rate with a p99 within %s, up to %.0f/s",
+             human_ns(c->options.p99_ns, false, bound), max);
     if (search_rate(c, err) != 0 || try_generator(c, err) != 0)
         return setup_take_signal(c->signal_fd) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
     return report(c);

@@ -4,9 +4,11 @@
 
 #include "base/suggest.h"
 #include "cli/calibrate_cmd.h"
+#include "cli/compare_cmd.h"
 #include "cli/exit_code.h"
 #include "cli/proxy_cmd.h"
 #include "cli/run_cmd.h"
+#include "cli/scenario_cmd.h"
 #include "cli/toxi_cmd.h"
 
 /* Whose argv[0] a command wants to see. */
@@ -23,8 +25,12 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", run_cmd_main, ARGV0_COMMAND, "Run scenarios; the same without a command."},
+    {"compare", compare_cmd_main, ARGV0_COMMAND, "Tell whether two results differ."},
     {"calibrate", calibrate_cmd_main, ARGV0_COMMAND, "Find the highest rate that holds."},
     {"proxy", proxy_cmd_main, ARGV0_COMMAND, "Serve the fault-injecting proxy alone."},
+    {"check", scenario_check_main, ARGV0_COMMAND, "Say what is wrong with scenario files."},
+    {"show", scenario_show_main, ARGV0_COMMAND, "Show what a scenario would do, and when."},
+    {"schema", scenario_schema_main, ARGV0_COMMAND, "Write the JSON schema of scenario files."},
     {"list", toxi_cmd_main, ARGV0_PROGRAM, "List the proxies of a running server."},
     {"inspect", toxi_cmd_main, ARGV0_PROGRAM, "Show the toxics of a proxy."},
     {"create", toxi_cmd_main, ARGV0_PROGRAM, "Create a proxy."},

@@ -103,7 +103,7 @@ static enum flag_result read_options(int argc, char **argv, struct options *o)
          .default_text = "1",
          .min = 1,
          .max = PROXY_THREADS_MAX,
-         .help = "Threads that share the connections; as many as there are cores to spare."},
+         .help = "Threads, 1 to 64, that share the connections: one for each core to spare."},
         {.name = "runtime-metrics",
          .kind = FLAG_BOOL,
          .target = &o->runtime_metrics,

@@ -9,16 +9,15 @@
 #include <unistd.h>
 
 #include "base/duration.h"
-#include "base/wrap.h"
 #include "cli/exit_code.h"
 #include "cli/run_options.h"
+#include "cli/run_skip.h"
+#include "cli/scenario_list.h"
 #include "cli/setup.h"
-#include "driver/external.h"
 #include "report/report.h"
+#include "rig/key_share.h"
 #include "rig/run.h"
 #include "scenario/catalog.h"
-
-#define KEY_SAMPLE 10000 /* keys whose node is looked up to tell each node's share */
 
 struct job {
     struct run_options options;
@@ -27,34 +26,14 @@ struct job {
     struct report_style text_style; /* of the summary on stdout */
     struct scenario *scenarios;
     size_t scenario_count;
+    struct run_skips skips;
+    bool new_accounts;                   /* see net_enter() */
     const struct scenario_phase *phases; /* of the run in progress */
     struct topology *topology;
     struct result *result;
     int signal_fd;
     bool interrupted;
 };
-
-static void print_list(void)
-{
-    struct scenario *list = calloc(CATALOG_MAX, sizeof *list);
-    struct err err;
-    size_t count = list != NULL ? catalog_all(list, &err) : 0;
-    printf("Scenarios (-scenario NAME; -scenario GROUP runs a group, all is the group main):\n");
-    for (size_t i = 0; i < count; i++) {
-        char length[DURATION_TEXT_SIZE];
-        printf("\n  %-28s %-9s %6s\n", list[i].name, list[i].groups[0],
-               duration_text(scenario_length(&list[i]), length));
-        wrap_print(stdout, list[i].description, 0, 6, 96);
-    }
-    printf("\nWorkloads (-workload NAME):\n");
-    for (size_t i = 0; workloads[i] != NULL; i++)
-        printf("  %-28s %s\n", workloads[i]->name, workloads[i]->help);
-    printf("\nDrivers (-driver NAME):\n");
-    for (size_t i = 0; drivers[i] != NULL; i++)
-        printf("  %-28s %s\n", drivers[i]->name, drivers[i]->help);
-    printf("  %-28s %s\n", "'COMMAND ...'", driver_external.help);
-    free(list);
-}
 
 static bool wants_colour(FILE *stream)
 {
@@ -84,51 +63,36 @@ static void announce(struct job *s)
         else
             log_info(&s->log, "%s: memcached %s on %s", node->name, node->version, node->address);
     }
+    if (s->skips.network)
+        log_info(&s->log,
+                 "all of this is in a private network namespace; from outside: "
+                 "nsenter -t %ld %s-n curl ...",
+                 (long)getpid(), s->new_accounts ? "-U --preserve-credentials " : "");
     if (topology_api(s->topology) != NULL)
         log_info(&s->log, "Toxiproxy API on %s (try: curl %s/proxies)",
                  apiclient_url(topology_api(s->topology)),
                  apiclient_url(topology_api(s->topology)));
 }
 
-/* Share of the keys of the load per node, as the client maps them. */
-static void count_key_shares(struct job *s, const struct driver *driver, void *client)
+/* As the present load and client have them. */
+static void measure_shares(struct job *s, double *keys, double *hits)
 {
-    struct keyspace keys;
-    const char *prefix = s->options.load.workload->key_prefix;
-    keyspace_init(&keys, &s->options.load.keys, prefix != NULL ? prefix : "",
-                  (unsigned)s->options.concurrency);
-    uint32_t sample = keys.stored < KEY_SAMPLE ? keys.stored : KEY_SAMPLE;
-    for (uint32_t i = 0; i < sample; i++) {
-        struct key key;
-        keyspace_key(&keys, (uint32_t)((uint64_t)i * keys.stored / sample), &key);
-        int node = driver->node_of_key(client, key.text, key.size);
-        if (node >= 0 && (size_t)node < s->result->node_count)
-            s->result->nodes[node].key_share += 1.0 / sample;
-    }
-}
-
-static void measure_key_shares(struct job *s)
-{
-    const struct driver *driver = s->options.driver;
     struct driver_config config = s->options.client;
-    if (driver->node_of_key == NULL)
-        return;
     const char *servers[SCENARIO_NODES_MAX], *names[SCENARIO_NODES_MAX];
-    size_t count = topology_node_count(s->topology);
-    for (size_t i = 0; i < count; i++) {
+    config.server_count = topology_node_count(s->topology);
+    for (size_t i = 0; i < config.server_count; i++) {
         servers[i] = topology_node(s->topology, i)->listen;
         names[i] = topology_node(s->topology, i)->name;
     }
     config.servers = servers;
     config.names = names;
-    config.server_count = count;
-    config.workers = 1;
-    void *client;
-    struct err err;
-    if (driver->open(&config, &client, &err) != 0)
-        return;
-    count_key_shares(s, driver, client);
-    driver->close(client);
+    const struct key_share_config share = {
+        .driver = s->options.driver,
+        .client = &config,
+        .load = &s->options.load,
+        .workers = (unsigned)s->options.concurrency,
+    };
+    key_share_measure(&share, keys, hits);
 }
 
 static int result_begin(struct job *s, struct err *err)
@@ -156,9 +120,13 @@ static int result_begin(struct job *s, struct err *err)
         r->nodes[i].proxy_address = node->proxy[0] != '\0' ? node->listen : "";
     }
     if (r->command == NULL || r->host.kernel == NULL ||
-        run_options_list(&s->options, &r->arena, &r->options, &r->option_count) != 0)
+        run_options_list(&s->options, &r->arena, &r->options, &r->option_count) != 0 ||
+        run_skip_report(&s->skips, r) != 0)
         return err_set(err, "out of memory");
-    measure_key_shares(s);
+    double shares[SCENARIO_NODES_MAX];
+    measure_shares(s, shares, NULL);
+    for (size_t i = 0; i < r->node_count; i++)
+        r->nodes[i].key_share = shares[i];
     return 0;
 }
 
@@ -198,24 +166,16 @@ static void on_stall(void *arg, size_t phase, ns_t age)
              s->phases[phase].name, duration_text(age / NS_PER_MS * NS_PER_MS, text));
 }
 
-/* Each run has its own seed, derived from the session's, so that repetitions differ and still
- * repeat. */
-static uint64_t run_seed(const struct job *s, uint64_t index)
-{
-    struct rng rng = rng_fork(s->options.seed, index);
-    return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
-}
-
 /* In continuous mode Ctrl-C is the normal end: the run it cut short does not change the verdict of
  * those before it. */
-static bool is_normal_end(const struct job *s, const struct run_result *run)
+static bool ends_normally(const struct job *s)
 {
-    return s->options.runs == 0 && s->options.duration_ns == 0 &&
-           run->verdict == VERDICT_INTERRUPTED && s->result->run_count > 0;
+    return s->options.runs == 0 && s->options.duration_ns == 0 && s->result->run_count > 0;
 }
 
-static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
-                        uint64_t index, struct err *err)
+/* One run with the options as they are now. */
+static int run_with_load(struct job *s, const struct scenario *scenario, ns_t duration,
+                         uint64_t index, struct err *err)
 {
     struct plan *plan = malloc(sizeof *plan);
     if (plan == NULL)
@@ -224,11 +184,10 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     struct plan_config planned = {
         .node_count = topology_node_count(s->topology),
         .duration = duration,
-        .seed = run_seed(s, index),
+        .seed = rig_run_seed(s->options.seed, index),
         .key_shares = shares,
     };
-    for (size_t i = 0; i < planned.node_count; i++)
-        shares[i] = s->result->nodes[i].key_share;
+    measure_shares(s, NULL, shares);
     if (plan_init(plan, scenario, &planned, err) != 0) {
         free(plan);
         return -1;
@@ -249,6 +208,7 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
         .interval_ns = s->options.metrics_interval_ns,
         .seed = planned.seed,
         .signal_fd = s->signal_fd,
+        .private_network = s->skips.network,
         .on_interval = on_interval,
         .on_fault = on_fault,
         .on_behind = on_behind,
@@ -261,15 +221,31 @@ static int run_scenario(struct job *s, const struct scenario *scenario, ns_t dur
     free(plan);
     if (rc != 0)
         return -1;
+    if (run_options_load_list(&s->options, &run->arena, &run->load, &run->load_count) != 0) {
+        run_result_free(run);
+        return err_set(err, "out of memory");
+    }
     if (!s->options.json) {
         report_text_run(stdout, s->result, run, s->text_style);
         fflush(stdout);
     }
-    if (is_normal_end(s, run))
+    if (run->verdict == VERDICT_INTERRUPTED && ends_normally(s))
         run_result_free(run);
     else
         result_add_run(s->result, run);
     return 0;
+}
+
+static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,
+                        uint64_t index, struct err *err)
+{
+    int rc = run_options_load_set(&s->options, &scenario->load, err);
+    if (rc != 0)
+        err_prefix(err, "scenario %s", scenario->name);
+    else
+        rc = run_with_load(s, scenario, duration, index, err);
+    run_options_load_reset(&s->options);
+    return rc;
 }
 
 /* The share of -duration that belongs to one of several scenarios. */
@@ -290,8 +266,11 @@ static int run_all(struct job *s, struct err *err)
     for (int round = 0; rounds == 0 || round < rounds; round++) {
         for (size_t i = 0; i < s->scenario_count; i++) {
             if (run_scenario(s, &s->scenarios[i], duration_of(s, &s->scenarios[i]), index++, err) !=
-                0)
-                return -1;
+                0) {
+                if (s->result->run_count == 0 || !take_signal(s))
+                    return -1;
+                err->text[0] = '\0'; /* a run that a signal kept from starting */
+            }
             if (take_signal(s) || topology_check(s->topology, NULL) != 0)
                 return 0;
         }
@@ -299,24 +278,54 @@ static int run_all(struct job *s, struct err *err)
     return 0;
 }
 
+static bool needs_proxies(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->step_count; i++)
+        if (scenario->steps[i].fault->family <= FAULT_FAMILY_PROXY)
+            return true;
+    return false;
+}
+
 static int load_scenarios(struct job *s, struct err *err)
 {
     s->scenarios = calloc(CATALOG_MAX, sizeof *s->scenarios);
     if (s->scenarios == NULL)
         return err_set(err, "out of memory");
-    s->scenario_count = catalog_find(s->options.scenario, NULL, s->scenarios, err);
+    const struct scenario_rules rules = {.load_check = run_options_load_check, .arg = &s->options};
+    s->scenario_count = catalog_find(s->options.scenario, &rules, s->scenarios, err);
     for (size_t i = 0; i < s->scenario_count; i++)
-        if (s->options.direct && s->scenarios[i].step_count > 0)
+        if (s->options.direct && needs_proxies(&s->scenarios[i]))
             return err_set(err, "-direct: scenario %s has faults, which need the proxies",
                            s->scenarios[i].name);
     return s->scenario_count > 0 ? 0 : -1;
 }
 
+/* Takes out what cannot be done here, and goes where the rest can be done. Returns 0 or -1. */
+static int choose_scenarios(struct job *s, struct err *err)
+{
+    struct topology_config config = setup_topology_config(&s->options, -1, &s->log);
+    struct fault_means means = topology_means(&config);
+    struct net_support support;
+    bool foreign = s->options.servers[0] != '\0' || s->options.toxiproxy[0] != '\0';
+    run_skip_probe(s->scenarios, s->scenario_count, foreign, &means, &support);
+    int left = run_skip_choose(s->scenarios, s->scenario_count, &means, &s->log, &s->skips);
+    if (left < 0)
+        return err_set(err, "out of memory");
+    s->scenario_count = (size_t)left;
+    if (left == 0)
+        return err_set(err, "nothing can be run here: scenario %s: %s", s->skips.list[0].scenario,
+                       s->skips.list[0].reason);
+    return s->skips.network ? net_enter(&s->new_accounts, err) : 0;
+}
+
 static int job_begin(struct job *s, struct err *err)
 {
-    const struct run_options *o = &s->options;
     s->signal_fd = setup_signals(err);
-    if (s->signal_fd < 0 || setup_topology(o, s->signal_fd, &s->log, &s->topology, err) != 0)
+    if (s->signal_fd < 0)
+        return -1;
+    struct topology_config config = setup_topology_config(&s->options, s->signal_fd, &s->log);
+    config.new_accounts = s->new_accounts;
+    if (setup_topology(&s->options, &config, &s->topology, err) != 0)
         return -1;
     announce(s);
     return result_begin(s, err);
@@ -339,6 +348,7 @@ static void job_end(struct job *s)
     result_free(s->result); /* its nodes borrow from the topology */
     topology_stop(s->topology);
     free(s->scenarios);
+    free(s->skips.list);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
     free(s);
@@ -354,11 +364,17 @@ static int set_up_and_run(struct job *s, struct err *err)
 {
     if (load_scenarios(s, err) != 0)
         return catalog_is_path(s->options.scenario) ? EXIT_CODE_BAD_SCENARIO : EXIT_CODE_USAGE;
+    if (choose_scenarios(s, err) != 0)
+        return s->scenario_count == 0 ? EXIT_CODE_INVALID : EXIT_CODE_INTERNAL;
     if (job_begin(s, err) != 0)
         return take_signal(s) ? EXIT_CODE_INTERRUPTED : EXIT_CODE_INTERNAL;
-    if (run_all(s, err) != 0)
+    bool cut_short = run_all(s, err) != 0; /* while it set up a run */
+    if (cut_short && !take_signal(s))
         return EXIT_CODE_INTERNAL;
-    return job_report(s);
+    if (cut_short && s->result->run_count == 0)
+        return EXIT_CODE_INTERRUPTED;
+    int code = job_report(s);
+    return cut_short && !ends_normally(s) ? EXIT_CODE_INTERRUPTED : code;
 }
 
 int run_cmd_main(int argc, char **argv)
@@ -380,7 +396,7 @@ int run_cmd_main(int argc, char **argv)
         if (s->options.version)
             printf("memchaos %s\n", MEMCHAOS_VERSION);
         else if (s->options.list)
-            print_list();
+            code = scenario_list_print(stdout, &err);
         else
             code = set_up_and_run(s, &err);
         if (code != EXIT_CODE_PASSED && err.text[0] != '\0')

@@ -183,6 +183,7 @@ static void print_help(const struct run_options *o)
         {"memchaos -scenario packet-loss -duration 1m", "one scenario, for a minute"},
         {"memchaos -scenario brief-packet-drop -duration 10s", "quick iteration"},
         {"memchaos -scenario single-node-failure -runs 1 -json > result.json", "for CI"},
+        {"memchaos compare a.json b.json", "do two results differ beyond their noise?"},
         {"memchaos -concurrency 500 -duration 5m", "stress"},
         {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
@@ -320,6 +321,81 @@ enum run_options_result run_options_parse_calibrate(struct run_options *o, int a
     describe_client(o);
     describe_output(o);
     return parse(o, argc, argv, err);
+}
+
+static const struct flag *load_flag(const struct run_options *o, enum scenario_load_key key)
+{
+    size_t i = 0;
+    while (strcmp(o->flags[i].name, scenario_load_flags[key]) != 0)
+        i++;
+    return &o->flags[i];
+}
+
+int run_options_load_check(void *options, enum scenario_load_key key, const char *text,
+                           struct err *err)
+{
+    const struct flag *flag = load_flag(options, key);
+    int number;
+    const char *words;
+    struct flag scratch = *flag;
+    scratch.target = flag->kind == FLAG_STRING ? (void *)&words : (void *)&number;
+    struct err reason;
+    if (flag_set(&scratch, text, &reason) != 0) {
+        const char *wanted = strstr(reason.text, ": must be");
+        return err_set(err, "%s %s", scenario_load_keys[key],
+                       wanted != NULL ? wanted + 2 : reason.text);
+    }
+    struct load_text load = {
+        .rate = key == LOAD_RATE ? text : NULL,
+        .arrival = key == LOAD_ARRIVAL ? text : NULL,
+        .keys = key == LOAD_KEYS ? text : NULL,
+        .values = key == LOAD_VALUES ? text : NULL,
+        .hit_ratio = key == LOAD_HIT_RATIO ? text : NULL,
+    };
+    struct load_spec spec;
+    return load_spec_parse(&load, &spec, err);
+}
+
+/* Texts of flags that the user did not give: the scenario's, or the default's. */
+static int load_replace(struct run_options *o, const struct scenario_load *load, struct err *err)
+{
+    for (int key = 0; key < LOAD_KEY_COUNT; key++) {
+        const struct flag *flag = load_flag(o, (enum scenario_load_key)key);
+        const char *text =
+            load != NULL && load->text[key][0] != '\0' ? load->text[key] : flag->default_text;
+        if (!*flag->given && flag_set(flag, text, err) != 0)
+            return -1;
+    }
+    return parse_load(o, err);
+}
+
+int run_options_load_set(struct run_options *o, const struct scenario_load *load, struct err *err)
+{
+    return load_replace(o, load, err);
+}
+
+void run_options_load_reset(struct run_options *o)
+{
+    int rc = load_replace(o, NULL, NULL);
+    assert(rc == 0); /* it was read before */
+    (void)rc;
+}
+
+int run_options_load_list(const struct run_options *o, struct arena *arena,
+                          struct named_value **out, size_t *count)
+{
+    struct named_value *list = arena_array(arena, LOAD_KEY_COUNT, sizeof *list);
+    for (int key = 0; key < LOAD_KEY_COUNT && list != NULL; key++) {
+        const struct flag *flag = load_flag(o, (enum scenario_load_key)key);
+        char text[512];
+        list[key].name = flag->name;
+        list[key].value = arena_text(arena, flag_value_text(flag, text, sizeof text));
+        if (list[key].value == NULL)
+            return -1;
+    }
+    *out = list;
+    *count = LOAD_KEY_COUNT;
+    return list != NULL ? 0 : -1;
 }
 
 int run_options_list(const struct run_options *o, struct arena *arena, struct named_value **out,

@@ -13,6 +13,7 @@
 #include "load/load.h"
 #include "load/workload.h"
 #include "report/result.h"
+#include "scenario/scenario.h"
 
 #define RUN_FLAGS_MAX 64
 #define RUN_CHOICES_MAX 32
@@ -74,6 +75,22 @@ enum run_options_result run_options_parse(struct run_options *options, int argc,
 /* The flags of `memchaos calibrate`. */
 enum run_options_result run_options_parse_calibrate(struct run_options *options, int argc,
                                                     char **argv, struct err *err);
+
+/* Checks a load key of a scenario as its flag is checked: for struct scenario_rules, with the
+ * options as `arg`, which are not changed. */
+int run_options_load_check(void *options, enum scenario_load_key key, const char *text,
+                           struct err *err);
+
+/* Takes over the load that a scenario asks for, as far as the user gave no flag for it. Returns 0,
+ * or -1 with the reason. The texts must outlive the use of the options, or
+ * run_options_load_reset(). */
+int run_options_load_set(struct run_options *options, const struct scenario_load *load,
+                         struct err *err);
+void run_options_load_reset(struct run_options *options);
+
+/* The flags that a scenario may set, with their present values. Returns 0, or -1 without memory. */
+int run_options_load_list(const struct run_options *options, struct arena *arena,
+                          struct named_value **out, size_t *count);
 
 /* Every flag with its effective value, for the result. Returns 0, or -1 without memory. */
 int run_options_list(const struct run_options *options, struct arena *arena,

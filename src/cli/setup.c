@@ -65,12 +65,10 @@ static int raise_file_limit(const struct run_options *o, struct err *err)
     return 0;
 }
 
-int setup_topology(const struct run_options *o, int signal_fd, struct log *log,
-                   struct topology **out, struct err *err)
+struct topology_config setup_topology_config(const struct run_options *o, int signal_fd,
+                                             struct log *log)
 {
-    if (raise_file_limit(o, err) != 0)
-        return -1;
-    struct topology_config config = {
+    return (struct topology_config){
         .servers = o->servers,
         .toxiproxy = o->toxiproxy,
         .direct = o->direct,
@@ -81,5 +79,12 @@ int setup_topology(const struct run_options *o, int signal_fd, struct log *log,
         .cancel_fd = signal_fd,
         .log = log,
     };
-    return topology_start(&config, out, err);
+}
+
+int setup_topology(const struct run_options *o, const struct topology_config *config,
+                   struct topology **out, struct err *err)
+{
+    if (raise_file_limit(o, err) != 0)
+        return -1;
+    return topology_start(config, out, err);
 }

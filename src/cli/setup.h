@@ -14,8 +14,12 @@ int setup_signals(struct err *err);
  * default effect and end at once. */
 int setup_take_signal(int signal_fd);
 
+/* What the flags say about nodes and proxies. */
+struct topology_config setup_topology_config(const struct run_options *options, int signal_fd,
+                                             struct log *log);
+
 /* Room for the sockets of client and proxies, and everything the run stands on. */
-int setup_topology(const struct run_options *options, int signal_fd, struct log *log,
+int setup_topology(const struct run_options *options, const struct topology_config *config,
                    struct topology **out, struct err *err);
 
 #endif

@@ -6,6 +6,12 @@
 
 #define SEC ((double)NS_PER_SEC)
 
+/* Seconds that may be too many. */
+static ns_t to_ns(double t)
+{
+    return t * SEC < 9e18 ? (ns_t)llround(t * SEC) : NS_NEVER;
+}
+
 /* What a stream goes through one after the other: a part, or one step of stairs. */
 struct piece {
     double from, to; /* per second */
@@ -90,7 +96,7 @@ static unsigned steps_of(const struct arrival_part *part)
 static void next_piece(const struct arrival_source *source, struct arrival_stream *s,
                        const struct piece *ended)
 {
-    s->base_ns = ns_add(s->base_ns, (ns_t)llround(ended->length * SEC));
+    s->base_ns = ns_add(s->base_ns, to_ns(ended->length));
     s->done = 0;
     if (++s->step < steps_of(&source->parts[s->part]))
         return;
@@ -117,8 +123,7 @@ static void stream_advance(const struct arrival_source *source, struct arrival_s
         all = piece_count(&p, p.length);
     }
     s->done += s->gap;
-    s->next_ns =
-        ns_max(s->next_ns, ns_add(s->base_ns, (ns_t)llround(piece_time(&p, s->done) * SEC)));
+    s->next_ns = ns_max(s->next_ns, ns_add(s->base_ns, to_ns(piece_time(&p, s->done))));
     s->gap = p.poisson ? -log1p(-rng_double(&s->rng)) : 1;
 }
 

@@ -115,14 +115,14 @@ static int parse_part(struct parser *p, struct arrival_part *part)
                        "constant, poisson, ramp, stairs, burst or closed is expected here");
 }
 
-/* Whether a source that repeats ever gives a start. */
+/* Whether every round of a source that repeats gives a start: it bounds the work for one. */
 static bool has_work(const struct arrival_source *source)
 {
+    struct arrival_spec round = {.source_count = 1, .sources = {*source}};
+    ns_t length = 0;
     for (unsigned i = 0; i < source->part_count; i++)
-        if (source->parts[i].from_per_s > 0 || source->parts[i].to_per_s > 0 ||
-            source->parts[i].burst > 0)
-            return true;
-    return false;
+        length = ns_add(length, source->parts[i].length_ns);
+    return arrival_expected(&round, length) >= 1;
 }
 
 static int parse_source(struct parser *p, struct arrival_source *source)
@@ -141,7 +141,7 @@ static int parse_source(struct parser *p, struct arrival_source *source)
         if (source->parts[i].length_ns == NS_NEVER)
             return words_error(&p->words, p->err, "part %u needs a length, such as 30s", i + 1);
     if (source->repeat && !has_work(source))
-        return words_error(&p->words, p->err, "nothing but zeros is repeated");
+        return words_error(&p->words, p->err, "less than one operation is repeated");
     return 0;
 }
 

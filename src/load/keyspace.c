@@ -119,9 +119,9 @@ static char *put_number(char *at, uint32_t value)
 
 static char *put_text(char *at, const char *text)
 {
-    size_t size = strlen(text);
-    memcpy(at, text, size);
-    return at + size;
+    while (*text != '\0')
+        *at++ = *text++;
+    return at;
 }
 
 static void finish(struct key *key, char *end, unsigned size)

@@ -10,12 +10,13 @@
 
 #include "base/rng.h"
 
-#define MAGIC "MCV2"
 #define CHECKSUM_SIZE 8
 #define HEADER_SIZE (VALUE_OVERHEAD - CHECKSUM_SIZE)
 #define FILLER_STRIDE 61 /* neighbouring versions begin at different places of the filler */
 #define FILLER_SEED 4
 #define QUOTE_MAX 60 /* bytes of a bad value that the message shows */
+
+static const char MAGIC[4] = {'M', 'C', 'V', '2'};
 
 /* What stands before the key. */
 struct header {
@@ -35,7 +36,7 @@ void value_filler(char *out)
 
 static void header_write(char *out, const struct header *h)
 {
-    memcpy(out, MAGIC, 4);
+    memcpy(out, MAGIC, sizeof MAGIC);
     memcpy(out + 4, &h->size, 4);
     memcpy(out + 8, &h->run, 4);
     memcpy(out + 12, &h->writer, 4);
@@ -153,7 +154,7 @@ enum outcome value_check(const void *data, size_t size, size_t size_min, const s
     if (size < size_min)
         return bad(why, why_size, "less than any value that was written", value, size,
                    OUTCOME_TRUNCATED);
-    size_t magic = size < 4 ? size : 4;
+    size_t magic = size < sizeof MAGIC ? size : sizeof MAGIC;
     if (magic == 0 || memcmp(value, MAGIC, magic) != 0) {
         if (is_short(value, size, key))
             return OUTCOME_HIT;

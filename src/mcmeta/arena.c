@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "mcmeta/scratch.h"
+
 #define BLOCK_SIZE ((size_t)256 * 1024)
 #define ALIGNMENT _Alignof(max_align_t)
 
@@ -74,15 +76,27 @@ void mcm_arena_reset(struct mcm_arena *arena)
     }
 }
 
+unsigned mcm_arena_shrink(struct mcm_arena *arena, unsigned blocks_max)
+{
+    unsigned kept = 0;
+    mcm_arena_reset(arena);
+    struct block **place = &arena->spare;
+    for (; kept < blocks_max && *place != NULL; kept++)
+        place = &(*place)->next;
+    struct block *surplus = *place;
+    *place = NULL;
+    while (surplus != NULL) {
+        struct block *block = surplus;
+        surplus = block->next;
+        free(block);
+    }
+    return kept;
+}
+
 void mcm_arena_free(struct mcm_arena *arena)
 {
     if (arena == NULL)
         return;
-    mcm_arena_reset(arena);
-    while (arena->spare != NULL) {
-        struct block *block = arena->spare;
-        arena->spare = block->next;
-        free(block);
-    }
+    mcm_arena_shrink(arena, 0);
     free(arena);
 }

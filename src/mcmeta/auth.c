@@ -13,8 +13,6 @@
 
 #include "mcmeta/socket.h"
 
-#define ANSWER_SIZE 256
-
 int mcm_auth_init(struct mcm_auth *auth, const char *user, const char *password)
 {
     *auth = (struct mcm_auth){0};
@@ -56,50 +54,52 @@ static ssize_t receive_part(struct mcm_stream *stream, int fd, char *data, size_
     return recv(fd, data, size, MSG_DONTWAIT);
 }
 
-/* After a call that gave `got`: MCM_OK to go on, else how the login ended. */
-static enum mcm_outcome wait_or_fail(ssize_t got, int fd, bool writes, mcm_ns deadline,
-                                     int *sys_errno)
+/* After a call that gave `got`: MCM_OUTCOME_COUNT to go on later, else how the login ended. */
+static enum mcm_outcome wait_or_fail(ssize_t got, int *sys_errno)
 {
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return MCM_OUTCOME_COUNT;
     *sys_errno = got == 0 ? ECONNRESET : errno;
-    if (got == 0 || (errno != EAGAIN && errno != EINTR))
-        return MCM_E_CONNECT;
-    int ready = mcm_socket_wait(fd, writes, deadline);
-    *sys_errno = ready > 0 ? 0 : ready == 0 ? ETIMEDOUT : errno;
-    return ready > 0 ? MCM_OK : mcm_socket_connect_outcome(*sys_errno);
+    return MCM_E_CONNECT;
 }
 
-static enum mcm_outcome send_command(const struct mcm_auth *auth, struct mcm_stream *stream, int fd,
-                                     mcm_ns deadline, int *sys_errno)
+enum mcm_outcome mcm_auth_step(const struct mcm_auth *auth, struct mcm_login *login,
+                               struct mcm_stream *stream, int fd, bool *writes, int *sys_errno)
 {
-    enum mcm_outcome outcome = MCM_OK;
-    for (size_t sent = 0; sent < auth->size && outcome == MCM_OK;) {
-        bool writes;
-        ssize_t part = send_part(stream, fd, auth->command + sent, auth->size - sent, &writes);
-        if (part > 0)
-            sent += (size_t)part;
-        else
-            outcome = wait_or_fail(part, fd, writes, deadline, sys_errno);
+    *sys_errno = 0;
+    while (login->sent < auth->size) {
+        ssize_t part =
+            send_part(stream, fd, auth->command + login->sent, auth->size - login->sent, writes);
+        if (part <= 0)
+            return wait_or_fail(part, sys_errno);
+        login->sent += (size_t)part;
     }
-    return outcome;
+    while (memchr(login->answer, '\n', login->used) == NULL) {
+        if (login->used == sizeof(login->answer))
+            return MCM_E_AUTH;
+        ssize_t got = receive_part(stream, fd, login->answer + login->used,
+                                   sizeof(login->answer) - login->used, writes);
+        if (got <= 0)
+            return wait_or_fail(got, sys_errno);
+        login->used += (size_t)got;
+    }
+    bool stored = login->used == 8 && memcmp(login->answer, "STORED\r\n", 8) == 0;
+    return stored ? MCM_OK : MCM_E_AUTH;
 }
 
 enum mcm_outcome mcm_auth_run(const struct mcm_auth *auth, struct mcm_stream *stream, int fd,
                               mcm_ns deadline, int *sys_errno)
 {
-    char answer[ANSWER_SIZE];
-    size_t used = 0;
-    enum mcm_outcome outcome = send_command(auth, stream, fd, deadline, sys_errno);
-    while (outcome == MCM_OK && memchr(answer, '\n', used) == NULL) {
-        bool writes;
-        if (used == sizeof(answer))
-            return MCM_E_AUTH;
-        ssize_t got = receive_part(stream, fd, answer + used, sizeof(answer) - used, &writes);
-        if (got > 0)
-            used += (size_t)got;
-        else
-            outcome = wait_or_fail(got, fd, writes, deadline, sys_errno);
+    struct mcm_login login = {.sent = 0};
+    enum mcm_outcome outcome;
+    bool writes;
+    while ((outcome = mcm_auth_step(auth, &login, stream, fd, &writes, sys_errno)) ==
+           MCM_OUTCOME_COUNT) {
+        int ready = mcm_socket_wait(fd, writes, deadline);
+        if (ready <= 0) {
+            *sys_errno = ready == 0 ? ETIMEDOUT : errno;
+            return mcm_socket_connect_outcome(*sys_errno);
+        }
     }
-    if (outcome != MCM_OK)
-        return outcome;
-    return used == 8 && memcmp(answer, "STORED\r\n", 8) == 0 ? MCM_OK : MCM_E_AUTH;
+    return outcome;
 }

@@ -26,6 +26,9 @@ static int init_parts(struct mcm_backend *backend, const struct mcm_backend_conf
     mcm_address_host(config->address, host);
     backend->name = strdup(config->name);
     backend->address_text = strdup(config->address);
+    backend->measures = calloc(1, sizeof(*backend->measures));
+    if (config->missed_max > 0)
+        backend->missed = mcm_missed_new(config->missed_max);
     backend->links = calloc(backend->link_count, sizeof(*backend->links));
     backend->pool = mcm_pool_new(config->pool, rng_u64(&backend->rng));
     if (config->breaker != NULL)
@@ -33,6 +36,7 @@ static int init_parts(struct mcm_backend *backend, const struct mcm_backend_conf
     if (config->tls != NULL)
         backend->tls = mcm_tls_peer_new(config->tls, host);
     if (backend->name == NULL || backend->address_text == NULL || backend->links == NULL ||
+        backend->measures == NULL || (config->missed_max > 0 && backend->missed == NULL) ||
         backend->pool == NULL || (config->breaker != NULL && backend->breaker == NULL) ||
         (config->tls != NULL && backend->tls == NULL))
         return -1;
@@ -52,6 +56,7 @@ int mcm_backend_init(struct mcm_backend *backend, const struct mcm_backend_confi
     backend->unacked_max = config->unacked_max;
     backend->verify = config->verify;
     backend->stop = config->stop;
+    backend->hooks = config->hooks;
     backend->link_count = config->pool->max_size;
     backend->rng = rng_seeded(config->seed);
     pthread_mutex_init(&backend->lock, NULL);
@@ -67,6 +72,19 @@ static void locked_wake(struct mcm_pool_waiter *waiter)
 {
     if (waiter != NULL)
         pthread_cond_signal(&((struct mcm_sleeper *)waiter->owner)->wake);
+}
+
+void mcm_backend_tell_closed(struct mcm_backend *backend)
+{
+    struct mcm_close_event event = {.server_name = backend->name};
+    if (backend->hooks->on_close == NULL)
+        return;
+    pthread_mutex_lock(&backend->lock);
+    event.connections = backend->closed;
+    backend->closed = 0;
+    pthread_mutex_unlock(&backend->lock);
+    if (event.connections > 0)
+        backend->hooks->on_close(backend->hooks->arg, &event);
 }
 
 /* Closes the socket of a slot, if any. The slot's state is not touched. */
@@ -94,6 +112,7 @@ static void locked_release(struct mcm_backend *backend, struct mcm_pool_slot *sl
     locked_wake(released.wake);
     if (released.close) {
         locked_close(link);
+        backend->closed++;
         locked_wake(mcm_pool_closed(backend->pool, slot, ns_now()));
     }
 }
@@ -107,8 +126,10 @@ void mcm_backend_deinit(struct mcm_backend *backend)
         while (check = mcm_pool_next_check(backend->pool, ns_now()),
                check.action == MCM_POOL_CHECK_CLOSE) {
             locked_close(link_of(backend, check.slot));
+            backend->closed++;
             mcm_pool_closed(backend->pool, check.slot, ns_now());
         }
+        mcm_backend_tell_closed(backend);
         mcm_pool_free(backend->pool);
     }
     mcm_lookup_free(backend->lookup);
@@ -116,6 +137,8 @@ void mcm_backend_deinit(struct mcm_backend *backend)
     mcm_tls_peer_free(backend->tls);
     mcm_auth_deinit(&backend->auth);
     free(backend->links);
+    free(backend->measures);
+    mcm_missed_free(backend->missed);
     free(backend->address_text);
     free(backend->name);
     pthread_mutex_destroy(&backend->lock);
@@ -132,6 +155,8 @@ void mcm_backend_disown(struct mcm_backend *backend)
     mcm_tls_peer_free(backend->tls);
     mcm_auth_deinit(&backend->auth);
     free(backend->links);
+    free(backend->measures);
+    mcm_missed_disown(backend->missed);
     free(backend->address_text);
     free(backend->name);
 }
@@ -166,6 +191,8 @@ void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token to
     };
     moved->cause = MCM_BREAKER_CAUSE_NONE;
     atomic_fetch_add_explicit(&backend->outcomes[outcome], 1, memory_order_relaxed);
+    if (outcome == MCM_E_REJECTED)
+        atomic_store(&backend->item_size_max, MCM_ITEM_SIZE_DOUBTED);
     if (backend->breaker == NULL || count == MCM_COUNT_NONE)
         return;
     pthread_mutex_lock(&backend->lock);
@@ -273,7 +300,9 @@ static enum mcm_pool_verdict ask_pool(struct mcm_backend *backend, struct mcm_le
         mcm_pool_cancel(backend->pool, &waiter, now);
     } else if (waits) {
         locked_wait(backend, &waiter, deadline);
-        lease->waited_ns += ns_now() - now;
+        ns_t waited = ns_now() - now;
+        lease->waited_ns += waited;
+        mcm_measure_add(backend->measures, MCM_MEASURE_WAIT, (uint64_t)waited);
         lease->stopped = sleeper.stopped;
     }
     if (waiter.verdict == MCM_POOL_GOT || waiter.verdict == MCM_POOL_DIAL) {
@@ -371,9 +400,8 @@ static enum mcm_outcome refusal_outcome(enum mcm_pool_verdict verdict)
     }
 }
 
-/* A socket for the slot, known to those who may have to shut it down. */
-static int open_link(struct mcm_backend *backend, struct mcm_link *link,
-                     const struct mcm_address *address, unsigned index)
+int mcm_backend_open_link(struct mcm_backend *backend, struct mcm_link *link,
+                          const struct mcm_address *address, unsigned index)
 {
     pthread_mutex_lock(&backend->lock);
     locked_close(link);
@@ -410,7 +438,7 @@ static enum mcm_outcome connect_link(struct mcm_backend *backend, struct mcm_lea
     struct mcm_address address;
     mcm_backend_address(backend, lease->link, &address);
     for (unsigned i = 0; i < address.count && !is_stopped(backend, lease); i++) {
-        int fd = open_link(backend, lease->link, &address, i);
+        int fd = mcm_backend_open_link(backend, lease->link, &address, i);
         if (fd < 0) {
             lease->sys_errno = errno;
             return MCM_E_SYSTEM;
@@ -437,10 +465,23 @@ static enum mcm_pool_dial_result dial_result(enum mcm_outcome outcome)
                                                            : MCM_POOL_DIAL_ABANDONED;
 }
 
-static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
+static void tell_connect(struct mcm_backend *backend, const struct mcm_lease *lease, mcm_ns began,
+                         enum mcm_outcome outcome)
 {
-    ns_t attempt_deadline = ns_min(deadline, ns_add(ns_now(), backend->connect_timeout));
-    enum mcm_outcome outcome = connect_link(backend, lease, attempt_deadline);
+    struct mcm_connect_event event = {.server_name = backend->name,
+                                      .outcome = outcome,
+                                      .sys_errno = lease->sys_errno,
+                                      .began = began,
+                                      .ended = ns_now()};
+    if (outcome == MCM_OK)
+        mcm_measure_add(backend->measures, MCM_MEASURE_DIAL, (uint64_t)(event.ended - began));
+    if (backend->hooks->on_connect != NULL)
+        backend->hooks->on_connect(backend->hooks->arg, &event);
+}
+
+enum mcm_outcome mcm_backend_end_dial(struct mcm_backend *backend, struct mcm_lease *lease,
+                                      mcm_ns began, enum mcm_outcome outcome)
+{
     pthread_mutex_lock(&backend->lock);
     struct mcm_link *link = lease->link;
     if (link->stopped)
@@ -460,14 +501,34 @@ static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *leas
     locked_wake(mcm_pool_dial_done(backend->pool, lease->slot, result, ns_now()));
     locked_rouse(backend);
     pthread_mutex_unlock(&backend->lock);
+    tell_connect(backend, lease, began, outcome);
     return outcome;
+}
+
+/* Counts the system calls on a connection that is given back. */
+static void harvest_calls(struct mcm_backend *backend, struct mcm_link *link)
+{
+    struct mcm_measures *measures = backend->measures;
+    atomic_fetch_add_explicit(&measures->sends, link->conn.sends, memory_order_relaxed);
+    atomic_fetch_add_explicit(&measures->receives, link->conn.receives, memory_order_relaxed);
+    link->conn.sends = link->conn.receives = 0;
+}
+
+static enum mcm_outcome dial(struct mcm_backend *backend, struct mcm_lease *lease, mcm_ns deadline)
+{
+    ns_t began = ns_now();
+    ns_t attempt_deadline = ns_min(deadline, ns_add(began, backend->connect_timeout));
+    return mcm_backend_end_dial(backend, lease, began,
+                                connect_link(backend, lease, attempt_deadline));
 }
 
 static void give_back(struct mcm_backend *backend, struct mcm_lease *lease, enum mcm_pool_fate fate)
 {
     pthread_mutex_lock(&backend->lock);
+    harvest_calls(backend, lease->link);
     locked_release(backend, lease->slot, fate);
     pthread_mutex_unlock(&backend->lock);
+    mcm_backend_tell_closed(backend);
 }
 
 bool mcm_link_is_quiet(struct mcm_link *link)
@@ -516,9 +577,11 @@ void mcm_backend_release(struct mcm_backend *backend, struct mcm_lease *lease)
     link->used = true;
     lease->stopped = link->stopped;
     mcm_traffic_add(&backend->traffic, &lease->traffic);
+    harvest_calls(backend, link);
     bool keep = mcm_conn_is_reusable(&link->conn) && !link->stopped;
     locked_release(backend, lease->slot, keep ? MCM_POOL_KEEP : MCM_POOL_DESTROY_BROKEN);
     pthread_mutex_unlock(&backend->lock);
+    mcm_backend_tell_closed(backend);
 }
 
 void mcm_backend_discard(struct mcm_backend *backend, struct mcm_lease *lease)
@@ -564,6 +627,7 @@ static struct mcm_pool_check locked_next_check(struct mcm_backend *backend)
     while (check = mcm_pool_next_check(backend->pool, ns_now()),
            check.action == MCM_POOL_CHECK_CLOSE) {
         locked_close(link_of(backend, check.slot));
+        backend->closed++;
         locked_wake(mcm_pool_closed(backend->pool, check.slot, ns_now()));
     }
     if (check.action != MCM_POOL_CHECK_NONE)
@@ -580,6 +644,7 @@ bool mcm_backend_maintain(struct mcm_backend *backend, mcm_ns timeout, mcm_ns *n
     if (check.action == MCM_POOL_CHECK_NONE)
         *next = ns_min(*next, mcm_pool_next_check_deadline(backend->pool, ns_now()));
     pthread_mutex_unlock(&backend->lock);
+    mcm_backend_tell_closed(backend);
     switch (check.action) {
     case MCM_POOL_CHECK_PING: check_health(backend, check.slot, timeout); return true;
     case MCM_POOL_CHECK_DIAL: return warm_up(backend, check.slot, timeout);
@@ -627,7 +692,7 @@ static void copy_pool_stats(struct mcm_server_stats *stats, const struct mcm_poo
     stats->waits = pool->waits;
     stats->wait_ns = (uint64_t)pool->wait_ns;
     stats->stale = pool->destroyed[MCM_POOL_STALE];
-    stats->health_checks = pool->checks;
+    stats->health_checks = pool->checks; /* of connections in the pool */
     stats->destroyed = 0;
     for (int i = 0; i < MCM_POOL_REASON_COUNT; i++)
         stats->destroyed += pool->destroyed[i];
@@ -641,6 +706,16 @@ static void copy_traffic(struct mcm_server_stats *stats, const struct mcm_traffi
     stats->misses = traffic->misses;
     stats->bytes_sent = traffic->bytes_sent;
     stats->bytes_received = traffic->bytes_received;
+}
+
+static void copy_measures(struct mcm_server_stats *stats, const struct mcm_measures *measures)
+{
+    stats->sends = counter(&measures->sends);
+    stats->receives = counter(&measures->receives);
+    for (int i = 0; i < MCM_OPERATION_COUNT; i++) {
+        for (int j = 0; j < MCM_OUTCOME_COUNT; j++)
+            stats->results[i][j] = counter(&measures->results[i][j]);
+    }
 }
 
 void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *stats)
@@ -658,8 +733,14 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     pthread_mutex_unlock(&backend->lock);
     copy_pool_stats(stats, &pool);
     copy_traffic(stats, &traffic);
+    stats->health_checks += counter(&backend->lane_checks);
+    stats->tls_handshakes = stats->tls_resumed = 0;
+    if (backend->tls != NULL)
+        mcm_tls_peer_counts(backend->tls, &stats->tls_handshakes, &stats->tls_resumed);
     stats->health_failures = counter(&backend->health_failures);
     stats->retries = counter(&backend->retries);
+    stats->deletes_pending = backend->missed != NULL ? mcm_missed_count(backend->missed) : 0;
+    stats->deletes_lost = backend->missed != NULL ? mcm_missed_lost(backend->missed) : 0;
     stats->failovers = counter(&backend->failovers);
     stats->failovers_refused = counter(&backend->failovers_refused);
     stats->has_breaker = backend->breaker != NULL;
@@ -671,4 +752,5 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     stats->breaker_consecutive_failures = breaker.counts.consecutive_failures;
     for (int i = 0; i < MCM_OUTCOME_COUNT; i++)
         stats->outcomes[i] = counter(&backend->outcomes[i]);
+    copy_measures(stats, backend->measures);
 }

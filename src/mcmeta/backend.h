@@ -15,6 +15,8 @@
 
 #include "base/rng.h"
 #include "mcmeta/lookup.h"
+#include "mcmeta/measure.h"
+#include "mcmeta/missed.h"
 #include "mcmeta/pool.h"
 #include "mcmeta/socket.h"
 #include "mcmeta/traffic.h"
@@ -54,8 +56,10 @@ struct mcm_backend_config {
     const char *user, *password;
     bool verify;
     uint64_t seed;
-    const atomic_int *stop; /* an enum mcm_stop */
-    unsigned lane_count;    /* 0: exclusive connections only */
+    const struct mcm_hooks *hooks; /* must outlive the backend */
+    const atomic_int *stop;        /* an enum mcm_stop */
+    unsigned missed_max;           /* 0: missed writes are not remembered */
+    unsigned lane_count;           /* 0: exclusive connections only */
     unsigned lane_in_flight_max;
 };
 
@@ -88,15 +92,25 @@ struct mcm_backend {
     struct mcm_shared *lanes; /* NULL: exclusive connections only */
     unsigned lane_count;
 
+    const struct mcm_hooks *hooks;
+    struct mcm_measures *measures;
+    struct mcm_missed *missed;  /* NULL: not kept */
+    unsigned closed;            /* connections that the hooks were not told of yet; locked */
     struct mcm_traffic traffic; /* of exclusive connections */
     atomic_uint capabilities;   /* enum mcm_capability, and whether they are known */
+    atomic_uint_least64_t item_size_max; /* of its settings; or MCM_ITEM_SIZE_... */
     atomic_uint_least64_t outcomes[MCM_OUTCOME_COUNT];
     atomic_uint_least64_t retries;
     atomic_uint_least64_t failovers, failovers_refused;
     atomic_uint_least64_t health_failures;
+    atomic_uint_least64_t lane_checks; /* health checks of a loop */
 };
 
 #define MCM_CAPABILITIES_KNOWN (1u << 31)
+
+#define MCM_ITEM_SIZE_UNKNOWN 0 /* not asked for yet */
+#define MCM_ITEM_SIZE_DOUBTED 1 /* the server refused a value that should fit */
+#define MCM_ITEM_SIZE_DEFAULT (1024 * 1024)
 
 /* A connection in the hands of a call. */
 struct mcm_lease {
@@ -167,6 +181,16 @@ void mcm_backend_resolve(struct mcm_backend *backend, mcm_ns *next);
 void mcm_backend_address(struct mcm_backend *backend, struct mcm_link *link,
                          struct mcm_address *address);
 
+/* A new socket for the link, not connected, and known to those who may have to shut it down; -1
+ * with errno. What the link had before is closed. */
+int mcm_backend_open_link(struct mcm_backend *backend, struct mcm_link *link,
+                          const struct mcm_address *address, unsigned index);
+
+/* Ends the dial of a slot: the link is connected when `outcome` is MCM_OK, else it is closed here.
+ * Returns what became of it, which may be that the client was told to stop. */
+enum mcm_outcome mcm_backend_end_dial(struct mcm_backend *backend, struct mcm_lease *lease,
+                                      mcm_ns began, enum mcm_outcome outcome);
+
 /* Whether a connection in use should be replaced as soon as nobody needs it: it reached its
  * lifetime, or the server moved. Needs no lock. */
 static inline bool mcm_backend_is_outdated(const struct mcm_backend *backend,
@@ -178,6 +202,9 @@ static inline bool mcm_backend_is_outdated(const struct mcm_backend *backend,
 
 /* Wakes everybody who is blocked here, after *stop was set. */
 void mcm_backend_stop(struct mcm_backend *backend);
+
+/* Tells the hooks what was closed since the last time. Without any lock. */
+void mcm_backend_tell_closed(struct mcm_backend *backend);
 
 /* Everything in *stats but the size. */
 void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *stats);

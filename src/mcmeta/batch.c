@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -16,9 +15,10 @@
 /* Whether an item of a get that ends so becomes a miss when the caller wants no errors. */
 static bool is_hidden(const struct mcm_batch *batch, enum mcm_outcome outcome)
 {
+    if (!batch->options.errors_as_misses || batch->kind != MCM_BATCH_GET)
+        return false;
     enum mcm_class domain = mcm_outcome_class(outcome);
-    return batch->options.errors_as_misses && batch->kind == MCM_BATCH_GET &&
-           domain != MCM_CLASS_ANSWER && domain != MCM_CLASS_CALLER && domain != MCM_CLASS_STOPPED;
+    return domain != MCM_CLASS_ANSWER && domain != MCM_CLASS_CALLER && domain != MCM_CLASS_STOPPED;
 }
 
 static void finish_one(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
@@ -35,7 +35,7 @@ static void finish_one(struct mcm_batch *batch, size_t index, enum mcm_outcome o
         batch->options.on_item(batch->options.on_item_arg, batch->items, index);
 }
 
-void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+static void finish_twins(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
 {
     const struct mcm_batch_item *first = &batch->items[index];
     size_t twin = mcm_batch_next_twin(batch, index);
@@ -50,15 +50,33 @@ void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outco
         item->home_outcome = first->home_outcome;
         finish_one(batch, twin, outcome);
     }
+}
+
+void mcm_batch_finish_item(struct mcm_batch *batch, size_t index, enum mcm_outcome outcome)
+{
+    if (batch->twins != NULL)
+        finish_twins(batch, index, outcome);
     finish_one(batch, index, outcome);
+}
+
+static bool is_plain_key(const struct mcm_batch *batch, struct mcm_slice key)
+{
+    return batch->client->keys == MCM_KEYS_DEFAULT && mcm_key_is_valid(key);
+}
+
+/* By the other rules; a key that is encoded cannot stand in a get line. */
+static bool is_other_key(struct mcm_batch *batch, struct mcm_slice key)
+{
+    struct mcm_wire_key wire;
+    bool is_valid = mcm_key_prepare(batch->client->keys, key, &wire);
+    batch->classic = batch->classic && !(is_valid && wire.base64);
+    return is_valid;
 }
 
 static enum mcm_outcome check_item(struct mcm_batch *batch, struct mcm_batch_item *item)
 {
-    struct mcm_wire_key wire;
-    if (!mcm_key_prepare(batch->client->keys, item->key, &wire))
+    if (!is_plain_key(batch, item->key) && !is_other_key(batch, item->key))
         return MCM_E_KEY;
-    batch->classic = batch->classic && !wire.base64;
     if (batch->kind == MCM_BATCH_SET && item->value.size > batch->client->value_size_max)
         return MCM_E_TOO_BIG;
     if (batch->kind == MCM_BATCH_SET && item->ttl > INT32_MAX)
@@ -77,6 +95,23 @@ static void find_server(struct mcm_batch *batch, struct mcm_batch_item *item)
         item->server = (unsigned)index;
 }
 
+/* What the server must be asked, or told, before it is sent the item. */
+static void prepare_item(struct mcm_batch *batch, struct mcm_batch_item *item)
+{
+    enum mcm_outcome outcome = MCM_OK;
+    if (mcm_client_backend_in(batch->client, batch->topology, item->server)->missed != NULL)
+        outcome = mcm_client_settle(batch->client, batch->topology, item->server, item->key,
+                                    batch->deadline);
+    /* When it is down the item will find out itself. */
+    if (outcome != MCM_OK && !mcm_outcome_is_down(outcome))
+        item->outcome = outcome;
+    else if (batch->kind == MCM_BATCH_SET && batch->client->asks_value_limit &&
+             item->value.size > mcm_client_value_limit(batch->client, batch->topology, item->server,
+                                                       item->key, item->value.size,
+                                                       batch->deadline))
+        item->outcome = MCM_E_TOO_BIG;
+}
+
 /* Every item gets its server, or the outcome with which it is refused. */
 static void check_items(struct mcm_batch *batch)
 {
@@ -89,6 +124,8 @@ static void check_items(struct mcm_batch *batch)
         item->outcome = check_item(batch, item);
         if (item->outcome == MCM_OUTCOME_COUNT)
             find_server(batch, item);
+        if (item->outcome == MCM_OUTCOME_COUNT)
+            prepare_item(batch, item);
         if (batch->kind == MCM_BATCH_GET)
             item->value = (struct mcm_slice){0};
     }
@@ -101,7 +138,8 @@ static void check_items(struct mcm_batch *batch)
 
 static bool is_to_send(const struct mcm_batch *batch, size_t index)
 {
-    return batch->items[index].outcome == MCM_OUTCOME_COUNT && !mcm_batch_is_twin(batch, index);
+    return batch->items[index].outcome == MCM_OUTCOME_COUNT &&
+           (batch->twins == NULL || !mcm_batch_is_twin(batch, index));
 }
 
 /* Servers of the list and of the gutter. */
@@ -134,19 +172,30 @@ static unsigned connections_per_server(const struct mcm_batch *batch)
     return wanted > 0 ? wanted : 1;
 }
 
+/* Memory until the end of the batch, or NULL. */
+static void *take_zeroed(struct mcm_batch *batch, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        return NULL;
+    void *memory = mcm_arena_take(batch->scratch, total);
+    if (memory != NULL)
+        memset(memory, 0, total);
+    return memory;
+}
+
 /* Sorts the indexes of pending items by server and makes a group of each run. */
 static int make_groups(struct mcm_batch *batch)
 {
     unsigned servers = server_count(batch);
-    size_t groups = (size_t)(servers < batch->count ? servers : batch->count) + 1;
-    size_t *ends = calloc(servers + 1, sizeof(*ends));
-    batch->order = malloc((batch->count + 1) * sizeof(*batch->order));
-    batch->groups = calloc(groups * connections_per_server(batch), sizeof(*batch->groups));
-    batch->tokens = calloc(groups * connections_per_server(batch), sizeof(*batch->tokens));
-    if (ends == NULL || batch->order == NULL || batch->groups == NULL || batch->tokens == NULL) {
-        free(ends);
+    size_t groups = servers < batch->count ? servers : batch->count;
+    size_t *ends = take_zeroed(batch, servers + 1, sizeof(*ends));
+    batch->order = take_zeroed(batch, batch->count, sizeof(*batch->order));
+    batch->groups =
+        take_zeroed(batch, groups * connections_per_server(batch), sizeof(*batch->groups));
+    batch->tokens = take_zeroed(batch, groups, sizeof(*batch->tokens));
+    if (ends == NULL || batch->order == NULL || batch->groups == NULL || batch->tokens == NULL)
         return -1;
-    }
     for (size_t i = 0; i < batch->count; i++)
         ends[batch->items[i].server + 1] += is_to_send(batch, i);
     for (unsigned s = 0; s < servers; s++)
@@ -156,21 +205,7 @@ static int make_groups(struct mcm_batch *batch)
         if (is_to_send(batch, i))
             batch->order[ends[batch->items[i].server]++] = i;
     }
-    free(ends);
     return 0;
-}
-
-static void free_groups(struct mcm_batch *batch)
-{
-    for (unsigned i = 0; i < batch->group_count; i++)
-        free(batch->groups[i].slots);
-    free(batch->order);
-    free(batch->groups);
-    free(batch->tokens);
-    batch->order = NULL;
-    batch->groups = NULL;
-    batch->tokens = NULL;
-    batch->group_count = 0;
 }
 
 static unsigned poll_active(const struct mcm_batch *batch, struct pollfd *polled, mcm_ns *until)
@@ -211,6 +246,27 @@ static int wait_for_any(struct pollfd *polled, unsigned count, mcm_ns until)
     return ppoll(polled, count, until != NS_NEVER ? &left : NULL, NULL);
 }
 
+/* A single server is waited for by receiving, which saves a system call. */
+static bool may_wait_by_receiving(const struct mcm_batch *batch, mcm_ns until)
+{
+    const struct mcm_group *group = batch->groups;
+    while (!group->active)
+        group++;
+    return !group->writes && group->lease.link->stream == NULL &&
+           mcm_socket_may_block(ns_now(), until);
+}
+
+/* Whether a group that has begun should not wait until all others have. */
+static bool has_more_to_send(const struct mcm_batch *batch)
+{
+    for (unsigned i = 0; i < batch->group_count; i++) {
+        const struct mcm_group *group = &batch->groups[i];
+        if (group->active && (group->writes || group->next < group->end))
+            return true;
+    }
+    return false;
+}
+
 /* One round of waiting and working, at the latest until `wait_until`; false when no group is left.
  * `polled` has room for every group and a token. */
 static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_until)
@@ -219,7 +275,9 @@ static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_un
     unsigned count = poll_active(batch, polled, &until);
     if (count == 0)
         return false;
-    int ready = wait_for_any(polled, count, ns_min(until, wait_until));
+    until = ns_min(until, wait_until);
+    bool blocks = count == 1 && may_wait_by_receiving(batch, until);
+    int ready = blocks ? 1 : wait_for_any(polled, count, until);
     bool failed = ready < 0 && errno != EINTR;
     bool cancelled = mcm_cancel_is_due();
     mcm_ns now = ns_now();
@@ -230,8 +288,10 @@ static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_un
             continue;
         short events = ready > 0 ? polled[at].revents : 0;
         at++;
-        if (events != 0)
-            mcm_group_pump(group, (events & ~POLLOUT) != 0);
+        if (blocks)
+            mcm_group_pump(group, MCM_PUMP_WAIT);
+        else if (events != 0)
+            mcm_group_pump(group, events != POLLOUT ? MCM_PUMP_RECEIVE : MCM_PUMP_SEND);
         enum mcm_outcome outcome = group->active ? overdue(group, now) : MCM_OK;
         if (cancelled || failed)
             outcome = cancelled ? MCM_E_CANCELLED : MCM_E_SYSTEM;
@@ -241,12 +301,29 @@ static bool drive(struct mcm_batch *batch, struct pollfd *polled, mcm_ns wait_un
     return true;
 }
 
+/* Counts how the items of a group ended. */
+static void count_items(const struct mcm_group *group)
+{
+    static const enum mcm_operation operations[] = {
+        [MCM_BATCH_GET] = MCM_OPERATION_GET,
+        [MCM_BATCH_SET] = MCM_OPERATION_STORE,
+        [MCM_BATCH_DELETE] = MCM_OPERATION_DELETE,
+    };
+    atomic_uint_least64_t *results =
+        group->backend->measures->results[operations[group->batch->kind]];
+    for (int i = 0; i < MCM_OUTCOME_COUNT; i++) {
+        if (group->ends[i] > 0)
+            atomic_fetch_add_explicit(&results[i], group->ends[i], memory_order_relaxed);
+    }
+}
+
 static void report(struct mcm_group *group, struct mcm_breaker_token token)
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
     mcm_backend_report(group->backend, token, group->outcome, mcm_outcome_count(group->outcome),
                        &moved);
+    mcm_trace_end(&group->trace, group->outcome, group->retried);
     mcm_client_report_transition(batch->client, group->server, &moved, group->outcome);
     batch->result.servers++;
     if (group->outcome == MCM_OK)
@@ -300,6 +377,9 @@ static void start_group(struct mcm_group *group, struct mcm_breaker_token *token
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
+    struct mcm_call_event event = {
+        .server = group->server, .kind = MCM_MEASURE_BATCH, .items = group->end - group->first};
+    mcm_trace_begin(&group->trace, group->backend, &event);
     enum mcm_outcome outcome = mcm_backend_admit(group->backend, token, &moved);
     mcm_client_report_transition(batch->client, group->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK && batch->giving_up)
@@ -318,18 +398,20 @@ static int run_groups(struct mcm_batch *batch)
 {
     unsigned servers = batch->group_count; /* their parts come behind */
     struct pollfd *polled =
-        calloc((size_t)servers * connections_per_server(batch) + 1, sizeof(*polled));
+        take_zeroed(batch, (size_t)servers * connections_per_server(batch) + 1, sizeof(*polled));
     if (polled == NULL)
         return -1;
     for (unsigned i = 0; i < servers; i++) {
         start_group(&batch->groups[i], &batch->tokens[i]);
-        drive(batch, polled, 0);
+        if (has_more_to_send(batch))
+            drive(batch, polled, 0);
     }
     while (drive(batch, polled, NS_NEVER))
         continue;
+    for (unsigned i = 0; i < batch->group_count; i++)
+        count_items(&batch->groups[i]);
     for (unsigned i = 0; i < servers; i++)
         report(&batch->groups[i], batch->tokens[i]);
-    free(polled);
     return 0;
 }
 
@@ -359,7 +441,6 @@ static int run_rounds(struct mcm_batch *batch)
         result = make_groups(batch);
         if (result == 0)
             result = run_groups(batch);
-        free_groups(batch);
         batch->round++;
         for (size_t i = 0; i < batch->count && batch->held > 0 && result == 0; i++) {
             if (is_to_send(batch, i))
@@ -423,13 +504,17 @@ static void run_batch(struct mcm_batch *batch)
     }
     unsigned phase = mcm_client_enter(batch->client);
     batch->topology = atomic_load(&batch->client->topology);
-    check_items(batch);
-    if (atomic_load(&batch->client->closing))
+    bool is_closing = atomic_load(&batch->client->closing);
+    batch->scratch = mcm_scratch_take(&batch->client->scratch);
+    if (!is_closing)
+        check_items(batch);
+    if (is_closing)
         refuse_pending(batch, MCM_E_SHUTDOWN);
-    else if ((dedupes(batch) && mcm_batch_find_twins(batch) != 0) || run_rounds(batch) != 0)
+    else if (batch->scratch == NULL || (dedupes(batch) && mcm_batch_find_twins(batch) != 0) ||
+             run_rounds(batch) != 0)
         refuse_pending(batch, MCM_E_NO_MEMORY);
+    mcm_scratch_give(&batch->client->scratch, batch->scratch);
     mcm_client_leave(batch->client, phase);
-    free(batch->twins);
 }
 
 static enum mcm_batch_status multi(struct mcm_client *client, enum mcm_batch_kind kind,

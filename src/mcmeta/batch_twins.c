@@ -3,7 +3,6 @@
  * Equal keys of a batch: the first is sent, the others are its twins and get its answer. A hash
  * table of the batch's own size finds them in one pass.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "mcmeta/group.h"
@@ -49,21 +48,18 @@ int mcm_batch_find_twins(struct mcm_batch *batch)
     size_t size = 16;
     while (size < batch->count * 2)
         size *= 2;
-    size_t *table = calloc(size, sizeof(*table));
-    batch->twins = malloc((batch->count + 1) * sizeof(*batch->twins));
-    if (table == NULL || batch->twins == NULL) {
-        free(table);
-        free(batch->twins);
-        batch->twins = NULL;
+    size_t *table = mcm_arena_take(batch->scratch, size * sizeof(*table));
+    size_t *twins = mcm_arena_take(batch->scratch, batch->count * sizeof(*twins));
+    if (table == NULL || twins == NULL)
         return -1;
-    }
+    memset(table, 0, size * sizeof(*table));
+    batch->twins = twins;
     for (size_t i = 0; i < batch->count; i++)
         batch->twins[i] = END;
     for (size_t i = 0; i < batch->count; i++) {
         if (may_share(batch, &batch->items[i]))
             enter(batch, table, size - 1, i);
     }
-    free(table);
     return 0;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "mcmeta/handle.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <mcmeta/commands.h>
@@ -14,6 +15,7 @@
 #include "base/time.h"
 #include "mcmeta/classic.h"
 #include "mcmeta/shared.h"
+#include "mcmeta/trace.h"
 
 void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
                                   const struct mcm_breaker_transition *moved,
@@ -161,14 +163,20 @@ static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backe
     struct mcm_client *client = route->client;
     struct mcm_breaker_token token = {0};
     struct mcm_breaker_transition moved;
-    mcm_ns started = ns_now();
+    struct mcm_trace trace;
+    struct mcm_call_event event = {.server = result->server,
+                                   .kind = mcm_trace_kind(request->command),
+                                   .key = route->key,
+                                   .items = 1};
+    mcm_trace_begin(&trace, backend, &event);
     enum mcm_outcome outcome = mcm_backend_admit(backend, &token, &moved);
     mcm_client_report_transition(client, result->server, &moved, MCM_OUTCOME_COUNT);
     if (outcome == MCM_OK)
         outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
                            route->deadline, result);
-    mcm_backend_report(backend, token, outcome, count_of(outcome, result->waited_ns, started),
-                       &moved);
+    mcm_backend_report(backend, token, outcome,
+                       count_of(outcome, result->waited_ns, trace.event.began), &moved);
+    mcm_trace_end(&trace, outcome, result->retried);
     mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
 }
@@ -241,6 +249,124 @@ static enum mcm_outcome check_capabilities(const struct route *route, struct mcm
     return (known & needed) == needed ? MCM_OK : MCM_E_UNSUPPORTED;
 }
 
+static bool is_write(const struct mcm_request *request)
+{
+    return request->command == MCM_COMMAND_SET || request->command == MCM_COMMAND_DELETE ||
+           request->command == MCM_COMMAND_ARITH;
+}
+
+void mcm_client_note_end(struct mcm_backend *backend, struct mcm_slice key,
+                         enum mcm_outcome outcome)
+{
+    enum mcm_class domain = mcm_outcome_class(outcome);
+    bool is_missed = domain == MCM_CLASS_REFUSED || domain == MCM_CLASS_CONNECT ||
+                     domain == MCM_CLASS_IO || domain == MCM_CLASS_PROTOCOL;
+    if (is_missed && backend->missed != NULL)
+        mcm_missed_add(backend->missed, key);
+}
+
+static enum mcm_outcome delete_from(const struct route *route, unsigned index)
+{
+    struct mcm_wire_key wire;
+    struct mcm_result result = {.server = index};
+    if (!mcm_key_prepare(route->client->keys, route->key, &wire))
+        return MCM_E_KEY;
+    struct mcm_request request = {.command = MCM_COMMAND_DELETE,
+                                  .key = wire.key,
+                                  .flags = wire.base64 ? MCM_REQUEST_BASE64 : 0};
+    return guarded_call(route, mcm_client_backend_in(route->client, route->topology, index),
+                        &request, &result);
+}
+
+enum mcm_outcome mcm_client_settle(struct mcm_client *client, const struct mcm_topology *topology,
+                                   unsigned index, struct mcm_slice key, mcm_ns deadline)
+{
+    uint64_t version;
+    struct mcm_missed *missed = mcm_client_backend_in(client, topology, index)->missed;
+    if (missed == NULL || !mcm_missed_find(missed, key, &version))
+        return MCM_OK;
+    struct route route = {client, topology, key, NULL, 0, deadline};
+    enum mcm_outcome outcome = delete_from(&route, index);
+    if (!mcm_outcome_is_answer(outcome))
+        return outcome;
+    /* Copies elsewhere would be old when it fails the next time. They do not live long anyway, so
+     * one attempt is enough. */
+    for (unsigned round = 0; mcm_failover_goes_on(client, topology, round); round++) {
+        size_t other = mcm_failover_server(client, topology, key, round + 1);
+        if (other != MCM_SELECTOR_NONE)
+            delete_from(&route, (unsigned)other);
+    }
+    mcm_missed_remove(missed, key, version);
+    return MCM_OK;
+}
+
+/* What an item takes beyond its value: measured with 1.6.18 and 1.6.45. */
+#define ITEM_OVERHEAD 59 /* header, CAS, the zero after the key, CRLF */
+#define ITEM_FLAGS 4
+
+/* Values above are worth a question to a server that was not asked yet. */
+#define ASK_ABOVE (64 * 1024)
+
+static void note_setting(void *arg, const char *name, const char *value)
+{
+    uint64_t *item_size = arg;
+    if (strcmp(name, "item_size_max") == 0)
+        *item_size = strtoull(value, NULL, 10);
+}
+
+static uint64_t ask_item_size(const struct route *route, struct mcm_backend *backend,
+                              unsigned index)
+{
+    uint64_t item_size = MCM_ITEM_SIZE_DEFAULT;
+    struct mcm_result result = {.server = index};
+    struct mcm_classic_stats reader;
+    mcm_classic_stats_init(&reader, note_setting, &item_size);
+    struct mcm_request request = {.command = MCM_COMMAND_TEXT,
+                                  .key = mcm_slice_of_string("stats settings"),
+                                  .text = &reader.text};
+    enum mcm_outcome outcome = guarded_call(route, backend, &request, &result);
+    /* A server that says no will say so again; any other failure is no answer. */
+    bool is_final = outcome == MCM_OK || mcm_outcome_class(outcome) == MCM_CLASS_SERVER;
+    if (is_final && item_size > MCM_ITEM_SIZE_DOUBTED)
+        atomic_store(&backend->item_size_max, item_size);
+    return item_size;
+}
+
+size_t mcm_client_value_limit(struct mcm_client *client, const struct mcm_topology *topology,
+                              unsigned index, struct mcm_slice key, size_t size, mcm_ns deadline)
+{
+    struct route route = {client, topology, key, NULL, 0, deadline};
+    struct mcm_backend *backend = mcm_client_backend_in(client, topology, index);
+    uint64_t item_size = atomic_load(&backend->item_size_max);
+    if (!client->asks_value_limit)
+        return client->value_size_max;
+    if (item_size == MCM_ITEM_SIZE_DOUBTED ||
+        (item_size == MCM_ITEM_SIZE_UNKNOWN && size > ASK_ABOVE))
+        item_size = ask_item_size(&route, backend, index);
+    if (item_size <= MCM_ITEM_SIZE_DOUBTED)
+        item_size = MCM_ITEM_SIZE_DEFAULT;
+    uint64_t overhead = ITEM_OVERHEAD + ITEM_FLAGS + key.size;
+    return item_size > overhead ? (size_t)(item_size - overhead) : 0;
+}
+
+/* What must be settled before the server is asked. */
+static enum mcm_outcome prepare_server(const struct route *route, const struct mcm_request *request,
+                                       struct mcm_result *result)
+{
+    struct mcm_backend *backend = route->topology->backends[result->server];
+    unsigned needed = needed_capabilities(request);
+    enum mcm_outcome outcome = mcm_client_settle(route->client, route->topology, result->server,
+                                                 route->key, route->deadline);
+    if (outcome == MCM_OK && needed != 0)
+        outcome = check_capabilities(route, backend, needed, result);
+    if (outcome == MCM_OK && request->command == MCM_COMMAND_SET &&
+        request->value.size > mcm_client_value_limit(route->client, route->topology, result->server,
+                                                     route->key, request->value.size,
+                                                     route->deadline))
+        outcome = MCM_E_TOO_BIG;
+    return outcome;
+}
+
 static enum mcm_outcome routed_call(const struct route *route, const struct mcm_request *request,
                                     struct mcm_result *result)
 {
@@ -249,11 +375,11 @@ static enum mcm_outcome routed_call(const struct route *route, const struct mcm_
         return MCM_E_ARG;
     result->server = (unsigned)index;
     struct mcm_backend *backend = route->topology->backends[index];
-    unsigned needed = needed_capabilities(request);
-    enum mcm_outcome outcome =
-        needed != 0 ? check_capabilities(route, backend, needed, result) : MCM_OK;
+    enum mcm_outcome outcome = prepare_server(route, request, result);
     if (outcome == MCM_OK)
         outcome = guarded_call(route, backend, request, result);
+    if (is_write(request))
+        mcm_client_note_end(backend, route->key, outcome);
     if (!mcm_outcome_is_down(outcome))
         return outcome;
     result->home_outcome = outcome;

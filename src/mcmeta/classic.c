@@ -107,39 +107,42 @@ static bool parse_u64(const char *word, uint64_t max, uint64_t *number)
 
 /* A key of the line, found in an answer. */
 struct found {
-    unsigned skipped; /* keys before it that are not answered */
-    size_t next;      /* where the key after it stands */
+    unsigned index;
+    size_t next; /* where the key after it stands */
 };
 
-/* False when the key was not asked for, or not after those that are answered. */
-static bool find_key(const struct mcm_classic_get *get, const char *key, size_t size,
+/* Whether `text` begins with key `index`, which stands at `at`, and goes on with a space. */
+static bool begins_with_key(const struct mcm_classic_get *get, unsigned index, size_t at,
+                            const char *text, size_t size)
+{
+    size_t key_size = get->sizes[index];
+    return key_size < size && text[key_size] == ' ' && memcmp(text, get->keys + at, key_size) == 0;
+}
+
+/* The key at the beginning of `text`; false when it was not asked for, or not after those that are
+ * answered. */
+static bool find_key(const struct mcm_classic_get *get, const char *text, size_t size,
                      struct found *found)
 {
     size_t at = get->next;
-    found->skipped = 0;
-    while (at < get->keys_size) {
-        const char *asked = get->keys + at;
-        size_t left = get->keys_size - at;
-        if (left >= size && memcmp(asked, key, size) == 0 && (left == size || asked[size] == ' ')) {
-            found->next = at + size + 1;
+    for (unsigned i = get->answered; i < get->count; i++) {
+        size_t next = at + get->sizes[i] + 1;
+        if (begins_with_key(get, i, at, text, size)) {
+            *found = (struct found){i, next};
             return true;
         }
-        const char *gap = memchr(asked, ' ', left);
-        if (gap == NULL)
-            return false;
-        at += (size_t)(gap - asked) + 1;
-        found->skipped++;
+        at = next;
     }
     return false;
 }
 
-/* Everything before the key was a miss. Returns the index of the key. */
-static unsigned advance_to(struct mcm_classic_get *get, const struct found *found)
+/* Everything before the key was a miss. */
+static void advance_to(struct mcm_classic_get *get, const struct found *found)
 {
-    for (unsigned i = 0; i < found->skipped; i++)
+    while (get->answered < found->index)
         get->ops->miss(get, get->answered++);
+    get->answered++;
     get->next = found->next;
-    return get->answered++;
 }
 
 static enum mcm_text_next take_hit(struct mcm_text *text, struct mcm_op *op, char *line)
@@ -152,18 +155,20 @@ static enum mcm_text_next take_hit(struct mcm_text *text, struct mcm_op *op, cha
         text->outcome = MCM_OK;
         return MCM_TEXT_DONE;
     }
-    char *key = next_word(&line);
     struct found found;
     uint64_t flags, size, cas = 0;
-    if (strcmp(word, "VALUE") != 0 || !parse_u64(next_word(&line), UINT32_MAX, &flags) ||
+    if (strcmp(word, "VALUE") != 0 || !find_key(get, line, strlen(line), &found))
+        return MCM_TEXT_BAD;
+    line += get->sizes[found.index] + 1;
+    if (!parse_u64(next_word(&line), UINT32_MAX, &flags) ||
         !parse_u64(next_word(&line), MCM_RESPONSE_VALUE_MAX, &size) ||
-        (get->with_cas && !parse_u64(next_word(&line), UINT64_MAX, &cas)) ||
-        !find_key(get, key, strlen(key), &found))
+        (get->with_cas && !parse_u64(next_word(&line), UINT64_MAX, &cas)))
         return MCM_TEXT_BAD;
     op->client_flags = (uint32_t)flags;
     op->value_size = size;
     op->cas = cas;
-    get->ops->begin(get, op, advance_to(get, &found));
+    advance_to(get, &found);
+    get->ops->begin(get, op, found.index);
     return MCM_TEXT_VALUE;
 }
 
@@ -216,17 +221,17 @@ static const char *take_whole_hit(struct mcm_classic_get *get, struct mcm_op *op
     struct hit hit;
     if ((size_t)(end - at) <= sizeof(word) || memcmp(at, word, sizeof(word)) != 0)
         return NULL;
-    const char *key = at + sizeof(word);
-    const char *gap = memchr(key, ' ', (size_t)(end - key));
-    if (gap == NULL || !find_key(get, key, (size_t)(gap - key), &found))
+    at += sizeof(word);
+    if (!find_key(get, at, (size_t)(end - at), &found))
         return NULL;
-    const char *value = take_numbers(get, gap + 1, end, &hit);
+    const char *value = take_numbers(get, at + get->sizes[found.index] + 1, end, &hit);
     if (value == NULL || hit.size + 2 > (size_t)(end - value))
         return NULL;
     const char *after = value + hit.size;
     if (after[0] != '\r' || after[1] != '\n')
         return NULL;
-    tell_hit(get, op, &hit, advance_to(get, &found), value);
+    advance_to(get, &found);
+    tell_hit(get, op, &hit, found.index, value);
     return after + 2;
 }
 
@@ -265,7 +270,7 @@ bool mcm_classic_get_add(struct mcm_classic_get *get, struct mcm_slice key)
         get->keys[get->keys_size++] = ' ';
     memcpy(get->keys + get->keys_size, key.data, key.size);
     get->keys_size += key.size;
-    get->count++;
+    get->sizes[get->count++] = (unsigned char)key.size;
     return true;
 }
 

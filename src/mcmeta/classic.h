@@ -3,6 +3,8 @@
 #ifndef MCMETA_CLASSIC_H
 #define MCMETA_CLASSIC_H
 
+#include <limits.h>
+
 #include <mcmeta/commands.h>
 
 #include "mcmeta/conn.h"
@@ -30,6 +32,7 @@ void mcm_classic_stats_init(struct mcm_classic_stats *reader, mcm_pair_fn each, 
 /* Longest line of keys: below the 2 KiB at which servers change their way of reading. */
 #define MCM_CLASSIC_KEYS_SIZE 2000
 #define MCM_CLASSIC_KEYS_MAX 100
+_Static_assert(MCM_KEY_SIZE_MAX <= UCHAR_MAX, "sizes of keys fit into a byte");
 
 struct mcm_classic_get;
 
@@ -50,6 +53,7 @@ struct mcm_classic_get {
     unsigned answered; /* of them; the value in progress belongs to the one before */
     size_t next;       /* where in `keys` the first of them stands that is not answered */
     size_t keys_size;
+    unsigned char sizes[MCM_CLASSIC_KEYS_MAX]; /* of each key */
     char keys[MCM_CLASSIC_KEYS_SIZE];
 };
 

@@ -13,6 +13,16 @@
 #define MAINTENANCE_PERIOD_MAX (10 * NS_PER_SEC)
 #define MAINTENANCE_PERIOD_MIN (5 * NS_PER_MS)
 
+#define DIAL_BACKOFF_ALONE (50 * NS_PER_MS)
+
+/* A breaker keeps back more than dials, and its trials must not find that no dial may start. */
+static mcm_ns dial_backoff(const struct mcm_client_config *config)
+{
+    if (config->dial_backoff != MCM_DIAL_BACKOFF_DEFAULT)
+        return config->dial_backoff;
+    return config->breaker == NULL ? DIAL_BACKOFF_ALONE : 0;
+}
+
 static struct mcm_pool_config pool_config(const struct mcm_client_config *config)
 {
     return (struct mcm_pool_config){
@@ -21,8 +31,9 @@ static struct mcm_pool_config pool_config(const struct mcm_client_config *config
         .min_idle = config->idle_connections_min,
         .max_idle = config->idle_connections_max,
         .dial_concurrency_max = config->dials_max,
-        .backoff_base_ns = config->dial_backoff,
+        .backoff_base_ns = dial_backoff(config),
         .backoff_max_ns = config->dial_backoff_max,
+        .backoff_refuses = config->on_failure != MCM_ON_FAILURE_ERROR,
         .reuse = config->take_turns ? MCM_POOL_FIFO : MCM_POOL_LIFO,
         .max_lifetime_ns = config->lifetime_max,
         .lifetime_jitter = config->lifetime_jitter,
@@ -65,6 +76,8 @@ static int check_config(const struct mcm_client_config *config, char *error, siz
                           "the configuration does not start from MCM_CLIENT_CONFIG_DEFAULT");
     if ((unsigned)config->keys > MCM_KEYS_AUTO_BASE64)
         return mcm_refuse(error, error_size, "the rule for keys is unknown");
+    if (config->hooks != NULL && config->hooks->size != sizeof(*config->hooks))
+        return mcm_refuse(error, error_size, "the hooks have no size");
     if (config->connections_max == 0)
         return mcm_refuse(error, error_size, "connections_max must be at least 1");
     if (config->value_size_max > MCM_RESPONSE_VALUE_MAX)
@@ -111,6 +124,8 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
     }
     if (config->breaker != NULL)
         client->breaker = *config->breaker;
+    if (config->hooks != NULL)
+        client->hooks = *config->hooks;
     client->pool = pool_config(config);
     bool is_shared = config->mode == MCM_MODE_SHARED;
     client->parts.backend = (struct mcm_backend_config){
@@ -125,7 +140,9 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
         .password = client->password,
         .verify = config->verify || is_shared,
         .seed = config->seed,
+        .hooks = &client->hooks,
         .stop = &client->stop,
+        .missed_max = config->failure_deletes_max,
         .lane_count = is_shared ? config->lanes : 0,
         .lane_in_flight_max = config->lane_in_flight_max,
     };
@@ -179,7 +196,9 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
         mcm_refuse(error, error_size, "out of memory");
         return NULL;
     }
-    client->value_size_max = config->value_size_max;
+    client->asks_value_limit = config->value_size_max == 0;
+    client->value_size_max =
+        config->value_size_max > 0 ? config->value_size_max : MCM_RESPONSE_VALUE_MAX;
     client->idle_check = config->idle_check;
     client->keys = config->keys;
     client->allow_flush = config->allow_flush;
@@ -194,6 +213,7 @@ struct mcm_client *mcm_client_new(const struct mcm_client_config *config, char *
     client->failure_choices = config->failure_choices;
     client->failure_ttl_max = config->failure_ttl_max;
     mcm_rate_init(&client->failure_rate, config->failure_rate_max);
+    mcm_scratch_init(&client->scratch);
     pthread_mutex_init(&client->change_lock, NULL);
     pthread_mutex_init(&client->retired_lock, NULL);
     if (make_parts(client, config, error, error_size) != 0 ||
@@ -231,6 +251,7 @@ static void stop_calls(struct mcm_client *client, enum mcm_stop stop)
 static void free_shell(struct mcm_client *client)
 {
     munmap((void *)(uintptr_t)client->ours, 1);
+    mcm_scratch_deinit(&client->scratch);
     mcm_tls_free(client->tls);
     free(client->user);
     if (client->password != NULL)
@@ -337,6 +358,19 @@ int mcm_client_stats(struct mcm_client *client, unsigned index, struct mcm_serve
     struct mcm_backend *backend = mcm_client_backend(client, index);
     if (backend != NULL)
         mcm_backend_stats(backend, stats);
+    mcm_client_leave(client, phase);
+    return backend != NULL ? 0 : -1;
+}
+
+int mcm_client_histogram(struct mcm_client *client, unsigned index, enum mcm_measure measure,
+                         struct mcm_histogram *histogram)
+{
+    if ((unsigned)measure >= MCM_MEASURE_COUNT || mcm_client_is_forked(client))
+        return -1;
+    unsigned phase = mcm_client_enter(client);
+    const struct mcm_backend *backend = mcm_client_backend(client, index);
+    if (backend != NULL)
+        mcm_measure_sum(backend->measures, measure, histogram);
     mcm_client_leave(client, phase);
     return backend != NULL ? 0 : -1;
 }

@@ -100,14 +100,15 @@ struct mcm_conn {
     struct mcm_stream *stream; /* not looked at here: what wraps the bytes, or NULL */
     bool verify;
     bool broken;
+    uint32_t sends, receives;    /* system calls, of whoever does them; not looked at here */
     uint32_t sequence;           /* of the next opaque token */
     struct mcm_op *first, *last; /* not yet answered, in order */
     struct mcm_op *unsent;       /* the first of them with bytes to send */
     struct mcm_op *done_first, *done_last;
 
     enum mcm_conn_phase phase;
-    uint64_t value_got;      /* bytes of the value in progress */
-    unsigned value_end_size; /* bytes of its CRLF */
+    unsigned value_end_size; /* bytes of the CRLF behind the value in progress */
+    uint64_t value_got;      /* bytes of that value */
     struct mcm_reader reader;
 
     enum mcm_outcome run_outcome; /* of the quiet run, once an error line came; else MCM_OK */

@@ -6,7 +6,6 @@
  */
 #include "mcmeta/group.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -33,8 +32,16 @@ static struct mcm_batch_item *item_at(const struct mcm_group *group, size_t posi
     return &group->batch->items[group->batch->order[position]];
 }
 
+static void note_end(struct mcm_group *group, size_t position, enum mcm_outcome outcome)
+{
+    if (group->batch->kind != MCM_BATCH_GET && group->batch->round == 0)
+        mcm_client_note_end(group->backend, item_at(group, position)->key, outcome);
+}
+
 static void finish_at(struct mcm_group *group, size_t position, enum mcm_outcome outcome)
 {
+    group->ends[outcome]++;
+    note_end(group, position, outcome);
     mcm_batch_finish_item(group->batch, group->batch->order[position], outcome);
 }
 
@@ -52,17 +59,16 @@ static int make_slots(struct mcm_group *group)
     size_t count = items < options->in_flight_max ? items + 1 : options->in_flight_max + 1;
     if (uses_lines(group) && count > LINES_IN_FLIGHT_MAX)
         count = LINES_IN_FLIGHT_MAX;
-    group->slots = malloc(count * size);
-    if (group->slots == NULL)
-        return -1;
-    group->slot_count = (unsigned)count;
     group->free_slots = NULL;
-    for (size_t i = count; i-- > 0;) {
-        struct mcm_group_slot *slot = (struct mcm_group_slot *)(group->slots + i * size);
+    for (size_t i = 0; i < count; i++) {
+        struct mcm_group_slot *slot = mcm_arena_take(group->batch->scratch, size);
+        if (slot == NULL)
+            return -1;
         slot->group = group;
         slot->next_free = group->free_slots;
         group->free_slots = slot;
     }
+    group->slot_count = (unsigned)count;
     return 0;
 }
 
@@ -202,9 +208,11 @@ static void submit_line(struct mcm_group *group)
 {
     struct mcm_group_slot *slot = take_slot(group);
     struct mcm_classic_get *get = &((struct line_slot *)slot)->get;
+    const struct mcm_batch_item *items = group->batch->items;
+    const size_t *order = group->batch->order;
     mcm_classic_get_init(get, &line_ops, group->batch->options.want_cas);
     slot->position = group->next;
-    while (group->next < group->end && mcm_classic_get_add(get, item_at(group, group->next)->key))
+    while (group->next < group->end && mcm_classic_get_add(get, items[order[group->next]].key))
         group->next++;
     slot->count = group->next - slot->position;
     struct mcm_request request = mcm_classic_get_request(get);
@@ -239,6 +247,8 @@ static void fill_window(struct mcm_group *group)
     }
     if (quiet && group->next > begin)
         submit_barrier(group);
+    if (group->next > begin)
+        mcm_measure_add(group->backend->measures, MCM_MEASURE_DEPTH, group->in_flight);
 }
 
 /* Items that were not submitted end with `outcome`. */
@@ -259,8 +269,10 @@ static bool may_hold(const struct mcm_batch *batch)
 static void hold_rest(struct mcm_group *group, enum mcm_outcome outcome)
 {
     group->batch->held += group->end - group->next;
+    group->ends[outcome] += (uint32_t)(group->end - group->next);
     for (; group->next < group->end; group->next++) {
         struct mcm_batch_item *item = item_at(group, group->next);
+        note_end(group, group->next, outcome);
         if (group->batch->round == 0)
             item->home_outcome = outcome;
     }
@@ -405,13 +417,15 @@ static void collect(struct mcm_group *group)
         give_back(group);
 }
 
-void mcm_group_pump(struct mcm_group *group, bool readable)
+void mcm_group_pump(struct mcm_group *group, enum mcm_pump how)
 {
     bool more = true;
-    if (readable)
-        group->progress_at = ns_now();
     while (more) {
-        group->writes = mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, readable);
+        struct mcm_pumped pumped =
+            mcm_socket_pump(group->lease.link->fd, &group->lease.link->conn, how);
+        group->writes = pumped.writes;
+        if (pumped.received)
+            group->progress_at = ns_now();
         collect(group);
         if (!group->active)
             return;
@@ -420,7 +434,7 @@ void mcm_group_pump(struct mcm_group *group, bool readable)
             drop_rest(group, MCM_E_CANCELLED);
         fill_window(group);
         more = group->next > before;
-        readable = false;
+        how = MCM_PUMP_SEND;
     }
 }
 
@@ -435,7 +449,7 @@ bool mcm_group_connect(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadline)
 {
     enum mcm_outcome outcome = MCM_OK;
     memset(&group->lease, 0, sizeof(group->lease));
-    if (group->slots == NULL && make_slots(group) != 0)
+    if (group->slot_count == 0 && make_slots(group) != 0)
         outcome = MCM_E_NO_MEMORY;
     if (outcome == MCM_OK)
         outcome = mcm_backend_acquire(group->backend, &group->lease, idle_ns, deadline);
@@ -454,7 +468,7 @@ bool mcm_group_try_connect(struct mcm_group *group, mcm_ns idle_ns, mcm_ns deadl
 
 void mcm_group_begin(struct mcm_group *group)
 {
-    if (group->slots == NULL && make_slots(group) != 0) {
+    if (group->slot_count == 0 && make_slots(group) != 0) {
         give_back(group);
         mcm_group_refuse(group, MCM_E_NO_MEMORY);
         return;
@@ -462,5 +476,5 @@ void mcm_group_begin(struct mcm_group *group)
     group->active = true;
     group->was_used = group->lease.link->used;
     group->progress_at = ns_now();
-    mcm_group_pump(group, false);
+    mcm_group_pump(group, MCM_PUMP_SEND);
 }

@@ -5,7 +5,7 @@
 
 #include <mcmeta/batch.h>
 
-#include "mcmeta/handle.h"
+#include "mcmeta/trace.h"
 
 enum mcm_batch_kind { MCM_BATCH_GET, MCM_BATCH_SET, MCM_BATCH_DELETE };
 
@@ -13,6 +13,7 @@ struct mcm_batch {
     struct mcm_client *client;
     const struct mcm_topology *topology;
     enum mcm_batch_kind kind;
+    struct mcm_arena *scratch; /* what is only needed while it runs */
     struct mcm_batch_item *items;
     size_t count;
     struct mcm_batch_options options;
@@ -45,8 +46,9 @@ struct mcm_group {
     mcm_ns progress_at; /* when something happened last */
     enum mcm_outcome outcome;
     int sys_errno;
+    struct mcm_trace trace;
+    uint32_t ends[MCM_OUTCOME_COUNT]; /* items that ended so, or were held back for it */
 
-    char *slots;
     struct mcm_group_slot *free_slots;
     unsigned slot_count, in_flight;
 };
@@ -63,8 +65,8 @@ void mcm_group_begin(struct mcm_group *group);
 /* Ends the items from `next` on, or holds them back for the servers that stand in. */
 void mcm_group_refuse(struct mcm_group *group, enum mcm_outcome outcome);
 
-/* Sends and receives without waiting; ends the group when it is done or its connection broke. */
-void mcm_group_pump(struct mcm_group *group, bool readable);
+/* mcm_socket_pump(); ends the group when it is done or its connection broke. */
+void mcm_group_pump(struct mcm_group *group, enum mcm_pump how);
 
 /* Ends the group: nothing more is waited for. */
 void mcm_group_fail(struct mcm_group *group, enum mcm_outcome outcome);

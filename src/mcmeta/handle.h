@@ -4,6 +4,7 @@
 #define MCMETA_HANDLE_H
 
 #include "mcmeta/failover.h"
+#include "mcmeta/scratch.h"
 #include "mcmeta/topology.h"
 
 struct mcm_client {
@@ -14,6 +15,7 @@ struct mcm_client {
     struct mcm_breaker_settings breaker;
     struct mcm_tls *tls;
     char *user, *password;
+    struct mcm_hooks hooks;
     enum mcm_failure_policy on_failure;
     unsigned failure_choices;
     uint32_t failure_ttl_max;
@@ -23,6 +25,7 @@ struct mcm_client {
     pthread_mutex_t retired_lock; /* retired */
     struct mcm_topology *retired; /* lists that calls may still be using */
     size_t value_size_max;
+    bool asks_value_limit; /* no fixed limit: what each server takes */
     enum mcm_key_rule keys;
     bool allow_flush;
     mcm_ns idle_check;
@@ -30,6 +33,7 @@ struct mcm_client {
     size_t lane_fetch_max;
     mcm_ns health_timeout;
     mcm_ns maintenance_period; /* the longest time between two rounds */
+    struct mcm_scratch scratch;
     mcm_breaker_event_fn on_breaker;
     void *on_breaker_arg;
 
@@ -101,6 +105,23 @@ void mcm_client_await_calls(struct mcm_client *client);
 void mcm_client_report_transition(const struct mcm_client *client, unsigned server,
                                   const struct mcm_breaker_transition *moved,
                                   enum mcm_outcome outcome);
+
+/*
+ * Deletes `key` from server `index` and from those that stood in for it, when a write of it was
+ * missed. MCM_OK also when there was nothing to do; else the key must not be used there now. Only
+ * between enter and leave.
+ */
+enum mcm_outcome mcm_client_settle(struct mcm_client *client, const struct mcm_topology *topology,
+                                   unsigned index, struct mcm_slice key, mcm_ns deadline);
+
+/* A write of `key` on its own server ended so: remembered unless it reached the server for sure. */
+void mcm_client_note_end(struct mcm_backend *backend, struct mcm_slice key,
+                         enum mcm_outcome outcome);
+
+/* The largest value that server `index` takes for the key. Asks the server when `size` makes that
+ * worth while. Only between enter and leave. */
+size_t mcm_client_value_limit(struct mcm_client *client, const struct mcm_topology *topology,
+                              unsigned index, struct mcm_slice key, size_t size, mcm_ns deadline);
 
 /* Copies what a finished operation found out. */
 void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op);

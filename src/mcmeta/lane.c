@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "mcmeta/stream.h"
 
 #define OUT_SIZE_FIRST 4096
 #define CALL_PIECES_MAX 8
@@ -138,14 +139,24 @@ static void copy_request(struct mcm_lane *lane)
     }
 }
 
+/* Whether a request of at most `size` bytes may be added to what is unsent. */
+static bool may_join(const struct mcm_lane *lane, size_t size)
+{
+    size_t unsent = lane->out_end - lane->out_begin;
+    return lane->conn->stream == NULL || unsent == 0 || unsent + size <= MCM_RECORD_SIZE;
+}
+
 bool mcm_lane_commit(struct mcm_lane *lane)
 {
+    if (lane->conn != NULL && lane->conn->stream != NULL && lane->out_end > lane->out_begin)
+        return false;
     struct mcm_lane_call *first = lane->queued;
     bool was_idle = lane->used && lane->in_flight == 0;
     while (lane->queued != NULL && lane->conn != NULL && !lane->conn->broken &&
            lane->in_flight < lane->in_flight_max) {
         struct mcm_lane_call *call = lane->queued;
-        if (!reserve(lane, MCM_REQUEST_LINE_MAX + call->op->value.size + 2))
+        size_t size = MCM_REQUEST_LINE_MAX + call->op->value.size + 2;
+        if (!may_join(lane, size) || !reserve(lane, size))
             break;
         leave_queue(lane, call);
         call->committed = true;
@@ -156,6 +167,12 @@ bool mcm_lane_commit(struct mcm_lane *lane)
         copy_request(lane);
     }
     return lane->queued != first;
+}
+
+bool mcm_lane_is_stuck(const struct mcm_lane *lane)
+{
+    return lane->queued != NULL && lane->conn != NULL && !lane->conn->broken &&
+           lane->in_flight == 0 && lane->out_end == lane->out_begin;
 }
 
 const char *mcm_lane_out(const struct mcm_lane *lane, size_t *size)

@@ -15,6 +15,9 @@
  * A tombstone that is not answered within MCM_LANE_DRAIN_NS makes the lane overdue: its connection
  * should be closed. Queued calls survive the loss of a connection and go out over the next one.
  *
+ * Over a stream the out buffer holds what may become one record: whole requests that fit, or a
+ * large one, and nothing is added before it has left.
+ *
  * In flight are at most `in_flight_max` requests, and at most MCM_LANE_OUT_MAX bytes (or one larger
  * request) are unsent; the rest is queued in its callers' own memory.
  *
@@ -90,6 +93,10 @@ void mcm_lane_close(struct mcm_lane *lane);
 
 /* Takes queued calls into the out buffer, as many as may go. Returns whether any went. */
 bool mcm_lane_commit(struct mcm_lane *lane);
+
+/* Whether queued calls could not go, after mcm_lane_commit(), though nothing is in their way:
+ * memory for the out buffer is short, and no answer will give them another chance. */
+bool mcm_lane_is_stuck(const struct mcm_lane *lane);
 
 /* What is to be sent; *size is 0 when there is nothing. */
 const char *mcm_lane_out(const struct mcm_lane *lane, size_t *size);

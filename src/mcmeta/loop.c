@@ -1,95 +1,101 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The event-driven client: calls, their deadlines and callbacks, over event lanes. Servers,
- * selector, breakers and statistics are those of an inner client that makes no call itself.
- *
- * A call is taken from a slab, keeps a copy of its key, and goes back to the slab before its
- * callback runs. Its id holds its place in the slab and how often that was used.
+ * The event-driven client: its life, and the turns of its loop. Servers, selector, breakers and
+ * statistics are those of an inner client that makes no call itself.
  */
-#include <mcmeta/loop.h>
+#include "mcmeta/loop_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/time.h"
-#include "mcmeta/deadlines.h"
-#include "mcmeta/event_lane.h"
-#include "mcmeta/handle.h"
 
-#define BUFFER_SIZE 65536
+#define BUFFER_SIZE 65536 /* more than a TLS record */
 #define EVENTS_MAX 64
-#define CHUNK_CALLS 64
 
-struct loop_call {
-    struct mcm_lane_call lane_call; /* first */
-    struct mcm_op op;
-    struct mcm_request request;
-    char key[MCM_KEY_SIZE_MAX];
-    struct mcm_deadline deadline;
-    struct mcm_event_lane *lane; /* NULL: free */
-    struct mcm_breaker_token token;
-    void *buffer;
-    size_t buffer_size;
-    unsigned server;
-    bool retried;
-    mcm_loop_done_fn done;
-    void *arg;
-    uint32_t index; /* in the slab */
-    uint32_t uses;
-    struct loop_call *next_free;
-};
+static int check_config(const struct mcm_client_config *config, char *error, size_t error_size)
+{
+    if (config->size != sizeof(*config))
+        return mcm_refuse(error, error_size,
+                          "the configuration does not start from MCM_CLIENT_CONFIG_DEFAULT");
+    if (config->lanes == 0 || config->lanes > MCM_LANES_MAX)
+        return mcm_refuse(error, error_size, "lanes must be 1 to %d", MCM_LANES_MAX);
+    if (config->lane_in_flight_max == 0)
+        return mcm_refuse(error, error_size, "lane_in_flight_max must be at least 1");
+    if (config->idle_connections_min > config->lanes)
+        return mcm_refuse(error, error_size, "a loop keeps at most `lanes` connections ready");
+    if (config->idle_connections_max != 0)
+        return mcm_refuse(error, error_size,
+                          "a loop has no spare connections: idle_connections_max must be 0");
+    return 0;
+}
 
-struct mcm_loop {
-    struct mcm_client *client;
-    struct mcm_event_lane *lanes; /* lanes_per_server for each server */
-    unsigned lane_count;
-    unsigned lanes_per_server;
-    struct mcm_event_lane *dirty; /* to be flushed by the next mcm_loop_process() */
-    int epoll_fd;
-    char *buffer;
-    struct loop_call **chunks;
-    uint32_t chunk_count;
-    struct loop_call *free_calls;
-    struct mcm_deadlines deadlines;
-    size_t pending;
-    bool stopping;
-};
-
-static void end_call(void *owner, struct mcm_lane_call *lane_call);
-
+/* What its pools would do for unused connections is done by the lanes, which hold theirs. */
 static struct mcm_client *new_inner_client(const struct mcm_client_config *config, char *error,
                                            size_t error_size)
 {
-    struct mcm_client_config inner = *config;
-    if (config->tls != NULL || config->user != NULL) {
-        mcm_refuse(error, error_size, "a loop does neither TLS nor authentication");
+    if (check_config(config, error, error_size) != 0)
         return NULL;
-    }
+    struct mcm_client_config inner = *config;
     inner.mode = MCM_MODE_EXCLUSIVE;
-    inner.connections_max = config->lanes > 0 ? config->lanes : 1;
+    inner.connections_max = config->lanes + 1;
     inner.waiters_max = 0;
+    inner.idle_connections_min = 0;
+    inner.idle_max = 0;
+    inner.health_check_period = 0;
     inner.maintenance_thread = false;
     inner.verify = true;
+    inner.failure_deletes_max = 0;
+    if (config->value_size_max == 0) /* a loop does not ask servers what they take */
+        inner.value_size_max = MCM_ITEM_SIZE_DEFAULT;
     return mcm_client_new(&inner, error, error_size);
+}
+
+/* Those that wait for as many dials as may run can have their turn. */
+static void note_dial(void *self, struct mcm_event_lane *lane)
+{
+    struct mcm_loop *loop = self;
+    unsigned first = (unsigned)(lane - loop->lanes) / loop->lanes_per_server;
+    for (unsigned i = 0; i < loop->lanes_per_server; i++) {
+        struct mcm_event_lane *other = &loop->lanes[first * loop->lanes_per_server + i];
+        if (other->state != MCM_EVENT_LANE_CLOSED || other->dial_at != MCM_NS_NEVER)
+            continue;
+        other->dial_at = 0;
+        mcm_loop_mark_dirty(loop, other);
+    }
+    /* A failure may have made a lookup due. */
+    if (loop->resolve_at != MCM_NS_NEVER && lane->state == MCM_EVENT_LANE_CLOSED)
+        loop->resolve_at = 0;
+}
+
+static unsigned server_count(const struct mcm_loop *loop)
+{
+    const struct mcm_topology *gutter = loop->client->gutter;
+    return loop->topology->count + (gutter != NULL ? gutter->count : 0);
 }
 
 static int make_lanes(struct mcm_loop *loop, const struct mcm_client_config *config)
 {
-    loop->lanes_per_server = mcm_client_backend(loop->client, 0)->link_count;
-    loop->lane_count = loop->lanes_per_server * (unsigned)mcm_client_server_count(loop->client);
+    loop->lane_config = (struct mcm_event_lane_config){
+        .idle_max = config->idle_max,
+        .health_period = config->health_check_period,
+        .health_timeout = loop->client->health_timeout,
+    };
+    loop->lanes_per_server = config->lanes + 1;
+    loop->lane_count = loop->lanes_per_server * server_count(loop);
     loop->lanes = calloc(loop->lane_count, sizeof(*loop->lanes));
     if (loop->lanes == NULL)
         return -1;
     for (unsigned i = 0; i < loop->lane_count; i++) {
         struct mcm_event_lane *lane = &loop->lanes[i];
-        mcm_lane_init(&lane->lane, config->lane_in_flight_max);
-        lane->backend = mcm_client_backend(loop->client, i / loop->lanes_per_server);
-        lane->epoll_fd = loop->epoll_fd;
-        lane->end = end_call;
-        lane->owner = loop;
+        lane->backend =
+            mcm_client_backend_in(loop->client, loop->topology, i / loop->lanes_per_server);
+        lane->config = &loop->lane_config;
+        lane->owner = (struct mcm_event_lane_owner){loop, mcm_loop_end_call, note_dial};
+        lane->keep_ready = i % loop->lanes_per_server < config->idle_connections_min;
+        mcm_event_lane_init(lane, loop->epoll_fd, config->lane_in_flight_max);
     }
     return 0;
 }
@@ -103,14 +109,18 @@ struct mcm_loop *mcm_loop_new(const struct mcm_client_config *config, char *erro
     struct mcm_loop *loop = calloc(1, sizeof(*loop));
     if (loop == NULL) {
         mcm_client_free(client);
+        mcm_refuse(error, error_size, "out of memory");
         return NULL;
     }
     loop->client = client;
+    loop->topology = atomic_load(&client->topology);
+    loop->take_turns = config->take_turns;
+    loop->queue_max = config->waiters_max > 0 ? config->waiters_max : MCM_LOOP_QUEUE_MAX;
+    loop->acquire_timeout = config->acquire_timeout;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->buffer = malloc(BUFFER_SIZE);
     if (loop->epoll_fd < 0 || loop->buffer == NULL || make_lanes(loop, config) != 0) {
-        if (error != NULL && error_size > 0)
-            snprintf(error, error_size, "no memory or descriptor for the loop");
+        mcm_refuse(error, error_size, "no memory or descriptor for the loop");
         mcm_loop_free(loop);
         return NULL;
     }
@@ -139,258 +149,6 @@ void mcm_loop_free(struct mcm_loop *loop)
     free(loop);
 }
 
-/* Adds a chunk of calls to the slab. */
-static int grow_slab(struct mcm_loop *loop)
-{
-    struct loop_call *chunk = calloc(CHUNK_CALLS, sizeof(*chunk));
-    void *chunks = realloc(loop->chunks, (loop->chunk_count + 1) * sizeof(*loop->chunks));
-    if (chunks != NULL)
-        loop->chunks = chunks;
-    if (chunk == NULL || chunks == NULL) {
-        free(chunk);
-        return -1;
-    }
-    loop->chunks[loop->chunk_count] = chunk;
-    for (uint32_t i = CHUNK_CALLS; i-- > 0;) {
-        chunk[i].index = loop->chunk_count * CHUNK_CALLS + i;
-        chunk[i].next_free = loop->free_calls;
-        loop->free_calls = &chunk[i];
-    }
-    loop->chunk_count++;
-    return 0;
-}
-
-static struct loop_call *take_call(struct mcm_loop *loop)
-{
-    if (loop->free_calls == NULL && grow_slab(loop) != 0)
-        return NULL;
-    struct loop_call *call = loop->free_calls;
-    loop->free_calls = call->next_free;
-    call->uses++;
-    return call;
-}
-
-static void put_call(struct mcm_loop *loop, struct loop_call *call)
-{
-    call->lane = NULL;
-    call->next_free = loop->free_calls;
-    loop->free_calls = call;
-}
-
-static uint64_t call_id(const struct loop_call *call)
-{
-    return (uint64_t)call->uses << 32 | call->index;
-}
-
-static struct loop_call *find_call(const struct mcm_loop *loop, uint64_t id)
-{
-    uint32_t index = (uint32_t)id;
-    if (index / CHUNK_CALLS >= loop->chunk_count)
-        return NULL;
-    struct loop_call *call = &loop->chunks[index / CHUNK_CALLS][index % CHUNK_CALLS];
-    return call->lane != NULL && call_id(call) == id ? call : NULL;
-}
-
-static void mark_dirty(struct mcm_loop *loop, struct mcm_event_lane *lane)
-{
-    if (lane->dirty)
-        return;
-    lane->dirty = true;
-    lane->next_dirty = loop->dirty;
-    loop->dirty = lane;
-}
-
-/* Puts a call, new or to be repeated, into the queue of its lane. */
-static void enqueue(struct mcm_loop *loop, struct loop_call *call)
-{
-    call->lane_call = (struct mcm_lane_call){.op = &call->op, .request = &call->request};
-    mcm_op_init(&call->op, &call->request, call->buffer, call->buffer_size);
-    mcm_lane_add(&call->lane->lane, &call->lane_call);
-    mark_dirty(loop, call->lane);
-}
-
-/* Whether a call that was lost with its connection goes out once more; else the outcome may say
- * more about it. */
-static bool try_again(struct mcm_loop *loop, struct loop_call *call)
-{
-    struct mcm_op *op = &call->op;
-    bool lost =
-        op->outcome == MCM_E_RESET || op->outcome == MCM_E_CLOSED || op->outcome == MCM_E_PROTOCOL;
-    if (!lost || op->answer_begun || !call->lane_call.was_used || call->retried || loop->stopping)
-        return false;
-    if (op->command != MCM_COMMAND_GET && op->bytes_sent > 0) {
-        if (call->lane_call.was_idle)
-            op->outcome = MCM_E_CLOSED_IDLE;
-        return false;
-    }
-    call->retried = true;
-    atomic_fetch_add_explicit(&call->lane->backend->retries, 1, memory_order_relaxed);
-    enqueue(loop, call);
-    return true;
-}
-
-static void report(struct mcm_loop *loop, unsigned server, struct mcm_breaker_token token,
-                   enum mcm_outcome outcome)
-{
-    struct mcm_breaker_transition moved;
-    mcm_backend_report(mcm_client_backend(loop->client, server), token, outcome,
-                       mcm_outcome_count(outcome), &moved);
-    mcm_client_report_transition(loop->client, server, &moved, outcome);
-}
-
-static void end_call(void *owner, struct mcm_lane_call *lane_call)
-{
-    struct mcm_loop *loop = owner;
-    struct loop_call *call = (struct loop_call *)lane_call;
-    if (try_again(loop, call))
-        return;
-    struct mcm_result result = {.server = call->server, .retried = call->retried};
-    mcm_result_copy_answer(&result, &call->op);
-    result.outcome = call->op.outcome;
-    mcm_loop_done_fn done = call->done;
-    void *arg = call->arg;
-    struct mcm_breaker_token token = call->token;
-    mcm_deadlines_remove(&loop->deadlines, &call->deadline);
-    put_call(loop, call);
-    loop->pending--;
-    report(loop, result.server, token, result.outcome);
-    done(arg, &result);
-}
-
-/* The least busy lane of a server. */
-static struct mcm_event_lane *pick_lane(struct mcm_loop *loop, unsigned server)
-{
-    struct mcm_event_lane *lanes = &loop->lanes[server * loop->lanes_per_server];
-    struct mcm_event_lane *best = lanes;
-    for (unsigned i = 1; i < loop->lanes_per_server; i++) {
-        if (lanes[i].lane.in_flight + lanes[i].lane.queued_count <
-            best->lane.in_flight + best->lane.queued_count)
-            best = &lanes[i];
-    }
-    return best;
-}
-
-static enum mcm_outcome admit(struct mcm_loop *loop, unsigned server,
-                              struct mcm_breaker_token *token)
-{
-    struct mcm_breaker_transition moved;
-    enum mcm_outcome outcome =
-        mcm_backend_admit(mcm_client_backend(loop->client, server), token, &moved);
-    mcm_client_report_transition(loop->client, server, &moved, MCM_OUTCOME_COUNT);
-    if (outcome != MCM_OK)
-        report(loop, server, *token, outcome);
-    return outcome;
-}
-
-/* Fills a call and puts it in order of its deadline. */
-static struct loop_call *prepare(struct mcm_loop *loop, const struct mcm_loop_call *how,
-                                 const struct mcm_request *request)
-{
-    struct loop_call *call = take_call(loop);
-    if (call == NULL)
-        return NULL;
-    call->request = *request;
-    memcpy(call->key, request->key.data, request->key.size);
-    call->request.key.data = call->key;
-    call->deadline.at = how->deadline;
-    call->retried = false;
-    call->done = how->done;
-    call->arg = how->arg;
-    if (mcm_deadlines_add(&loop->deadlines, &call->deadline) != 0) {
-        put_call(loop, call);
-        return NULL;
-    }
-    return call;
-}
-
-static enum mcm_outcome submit(struct mcm_loop *loop, struct mcm_loop_call *how,
-                               const struct mcm_request *request, void *buffer, size_t buffer_size)
-{
-    how->id = 0;
-    if (!mcm_key_is_valid(request->key))
-        return MCM_E_KEY;
-    if (loop->stopping || mcm_client_is_forked(loop->client))
-        return loop->stopping ? MCM_E_SHUTDOWN : MCM_E_FORKED;
-    unsigned server = mcm_client_server_index(loop->client, request->key);
-    struct mcm_event_lane *lane = pick_lane(loop, server);
-    if (lane->lane.queued_count >= MCM_LOOP_QUEUE_MAX)
-        return MCM_E_WAITERS;
-    struct mcm_breaker_token token = {0};
-    enum mcm_outcome outcome = admit(loop, server, &token);
-    if (outcome != MCM_OK)
-        return outcome;
-    struct loop_call *call = prepare(loop, how, request);
-    if (call == NULL) {
-        report(loop, server, token, MCM_E_NO_MEMORY);
-        return MCM_E_NO_MEMORY;
-    }
-    call->token = token;
-    call->server = server;
-    call->lane = lane;
-    call->buffer = buffer;
-    call->buffer_size = buffer_size;
-    enqueue(loop, call);
-    loop->pending++;
-    how->id = call_id(call);
-    return MCM_OK;
-}
-
-enum mcm_outcome mcm_loop_get(struct mcm_loop *loop, struct mcm_loop_call *call,
-                              struct mcm_slice key, void *buffer, size_t buffer_size)
-{
-    struct mcm_request request = mcm_request_get(key);
-    return submit(loop, call, &request, buffer, buffer_size);
-}
-
-enum mcm_outcome mcm_loop_set(struct mcm_loop *loop, struct mcm_loop_call *call,
-                              struct mcm_slice key, struct mcm_slice value, uint32_t ttl)
-{
-    if (ttl > INT32_MAX || value.size > loop->client->value_size_max)
-        return ttl > INT32_MAX ? MCM_E_ARG : MCM_E_TOO_BIG;
-    struct mcm_request request = mcm_request_set(key, value, ttl);
-    return submit(loop, call, &request, NULL, 0);
-}
-
-enum mcm_outcome mcm_loop_delete(struct mcm_loop *loop, struct mcm_loop_call *call,
-                                 struct mcm_slice key)
-{
-    struct mcm_request request = {.command = MCM_COMMAND_DELETE, .key = key};
-    return submit(loop, call, &request, NULL, 0);
-}
-
-enum mcm_outcome mcm_loop_increment(struct mcm_loop *loop, struct mcm_loop_call *call,
-                                    struct mcm_slice key, const struct mcm_increment *change)
-{
-    if (change->ttl > INT32_MAX)
-        return MCM_E_ARG;
-    struct mcm_request request = mcm_request_increment(key, change);
-    return submit(loop, call, &request, NULL, 0);
-}
-
-/* Takes a call out before its answer; false when it has one already, which is to be told. */
-static bool withdraw(struct mcm_loop *loop, struct loop_call *call, enum mcm_outcome outcome)
-{
-    /* What waits for mcm_loop_process() only is not late by the server's fault. */
-    bool untried = call->lane->dirty && !call->lane_call.committed &&
-                   call->lane->state != MCM_EVENT_LANE_CONNECTING;
-    if (!mcm_lane_abandon(&call->lane->lane, &call->lane_call, ns_now())) {
-        mark_dirty(loop, call->lane);
-        return false;
-    }
-    if (outcome != MCM_OUTCOME_COUNT)
-        call->op.outcome = outcome;
-    else if (untried)
-        call->op.outcome = MCM_E_TIMEOUT_POOL;
-    end_call(loop, &call->lane_call);
-    return true;
-}
-
-bool mcm_loop_cancel(struct mcm_loop *loop, uint64_t id)
-{
-    struct loop_call *call = find_call(loop, id);
-    return call != NULL && withdraw(loop, call, MCM_E_CANCELLED);
-}
-
 int mcm_loop_fd(const struct mcm_loop *loop)
 {
     return loop->epoll_fd;
@@ -401,7 +159,7 @@ mcm_ns mcm_loop_deadline(const struct mcm_loop *loop)
     if (loop->dirty != NULL)
         return 0;
     struct mcm_deadline *first = mcm_deadlines_first(&loop->deadlines);
-    mcm_ns next = first != NULL ? first->at : MCM_NS_NEVER;
+    mcm_ns next = first != NULL ? ns_min(first->at, loop->resolve_at) : loop->resolve_at;
     for (unsigned i = 0; i < loop->lane_count; i++)
         next = ns_min(next, mcm_event_lane_deadline(&loop->lanes[i]));
     return next;
@@ -420,17 +178,26 @@ static void flush(struct mcm_loop *loop, mcm_ns now)
     }
 }
 
-static void expire(struct mcm_loop *loop, mcm_ns now)
+/* Looks after the host name of a server, and after its connections when it has moved. */
+static void resolve_server(struct mcm_loop *loop, unsigned server, mcm_ns *next)
 {
-    struct mcm_deadline *first;
-    while ((first = mcm_deadlines_first(&loop->deadlines)) != NULL && first->at <= now) {
-        struct loop_call *call =
-            (struct loop_call *)((char *)first - offsetof(struct loop_call, deadline));
-        mcm_deadlines_remove(&loop->deadlines, first);
-        withdraw(loop, call, MCM_OUTCOME_COUNT);
-    }
-    for (unsigned i = 0; i < loop->lane_count; i++)
-        mcm_event_lane_tick(&loop->lanes[i], now);
+    struct mcm_event_lane *lanes = &loop->lanes[server * loop->lanes_per_server];
+    struct mcm_backend *backend = lanes->backend;
+    mcm_ns moved_at = atomic_load(&backend->moved_at);
+    mcm_backend_resolve(backend, next);
+    if (atomic_load(&backend->moved_at) == moved_at)
+        return;
+    for (unsigned i = 0; i < loop->lanes_per_server; i++)
+        mcm_loop_mark_dirty(loop, &lanes[i]);
+}
+
+static void resolve_names(struct mcm_loop *loop, mcm_ns now)
+{
+    if (now < loop->resolve_at)
+        return;
+    loop->resolve_at = MCM_NS_NEVER;
+    for (unsigned i = 0; i < server_count(loop); i++)
+        resolve_server(loop, i, &loop->resolve_at);
 }
 
 void mcm_loop_process(struct mcm_loop *loop)
@@ -442,7 +209,10 @@ void mcm_loop_process(struct mcm_loop *loop)
     int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, 0);
     for (int i = 0; i < count; i++)
         mcm_event_lane_ready(events[i].data.ptr, events[i].events, loop->buffer, BUFFER_SIZE, now);
-    expire(loop, now);
+    mcm_loop_expire_calls(loop, now);
+    for (unsigned i = 0; i < loop->lane_count; i++)
+        mcm_event_lane_tick(&loop->lanes[i], now);
+    resolve_names(loop, now);
     flush(loop, now);
 }
 
@@ -466,5 +236,9 @@ size_t mcm_loop_pending(const struct mcm_loop *loop)
 
 int mcm_loop_stats(struct mcm_loop *loop, unsigned index, struct mcm_server_stats *stats)
 {
+    if (index >= server_count(loop) || mcm_client_is_forked(loop->client))
+        return -1;
+    for (unsigned i = 0; i < loop->lanes_per_server; i++)
+        mcm_event_lane_count(&loop->lanes[index * loop->lanes_per_server + i]);
     return mcm_client_stats(loop->client, index, stats);
 }

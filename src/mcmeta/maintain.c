@@ -17,6 +17,23 @@ static bool maintain_servers(struct mcm_client *client, const struct mcm_topolog
     return more;
 }
 
+#define SETTLED_MAX 256 /* keys of a server in one round */
+
+/* Deletes what a server that returned holds of keys whose writes it missed. Stops at the first
+ * failure: it has not returned then. */
+static void settle_server(struct mcm_client *client, const struct mcm_topology *topology,
+                          unsigned index)
+{
+    char key[MCM_KEY_SIZE_MAX];
+    struct mcm_missed *missed = topology->backends[index]->missed;
+    for (int i = 0; missed != NULL && i < SETTLED_MAX; i++) {
+        size_t size = mcm_missed_any(missed, key);
+        if (size == 0 || mcm_client_settle(client, topology, index, (struct mcm_slice){key, size},
+                                           mcm_after(client->health_timeout)) != MCM_OK)
+            return;
+    }
+}
+
 static void resolve_names(const struct mcm_topology *topology, mcm_ns *next)
 {
     for (unsigned i = 0; topology != NULL && i < topology->count; i++) {
@@ -34,6 +51,8 @@ mcm_ns mcm_client_maintain(struct mcm_client *client)
     const struct mcm_topology *topology = atomic_load(&client->topology);
     resolve_names(topology, &next);
     resolve_names(client->gutter, &next);
+    for (unsigned i = 0; i < topology->count; i++)
+        settle_server(client, topology, i);
     bool busy;
     do { /* both, in turn, until neither has anything left to do */
         busy = maintain_servers(client, topology, &next);

@@ -330,6 +330,15 @@ static void waiter_refuse(struct mcm_pool *p, struct mcm_pool_waiter *w,
     p->stats.cancelled++;
 }
 
+/* Whether nothing but the end of the back-off can help, and is not worth waiting for. */
+static bool is_hopeless(const struct mcm_pool *p, int64_t deadline_ns, int64_t now_ns)
+{
+    if (pool_total(p) > 0)
+        return false;
+    return p->dial_not_before_ns >= deadline_ns ||
+           (p->config.backoff_refuses && p->dial_not_before_ns > now_ns);
+}
+
 /*
  * Capacity may have become free: serves the oldest live waiter. Waiters whose deadline has passed
  * are dropped on the way; they wake up by themselves. Returns the waiter to wake or NULL.
@@ -343,9 +352,12 @@ static struct mcm_pool_waiter *pool_grant(struct mcm_pool *p, int64_t now_ns)
             return w;
         }
         if (w->deadline_ns > now_ns) {
-            if (!waiter_serve(p, w, now_ns))
+            if (waiter_serve(p, w, now_ns))
+                queue_remove(p, w, now_ns);
+            else if (p->config.backoff_refuses && is_hopeless(p, w->deadline_ns, now_ns))
+                waiter_refuse(p, w, MCM_POOL_REFUSED_BACKOFF, now_ns);
+            else
                 return NULL;
-            queue_remove(p, w, now_ns);
             return w;
         }
         waiter_refuse(p, w, MCM_POOL_REFUSED_DEADLINE, now_ns);
@@ -444,7 +456,7 @@ enum mcm_pool_verdict mcm_pool_acquire(struct mcm_pool *p, struct mcm_pool_waite
         return acquire_refused(p, w, MCM_POOL_REFUSED_DEADLINE);
     if (p->first == NULL && waiter_serve(p, w, now_ns))
         return w->verdict;
-    if (pool_total(p) == 0 && p->dial_not_before_ns >= deadline_ns)
+    if (is_hopeless(p, deadline_ns, now_ns))
         return acquire_refused(p, w, MCM_POOL_REFUSED_BACKOFF);
     if (p->config.max_waiters > 0 && p->waiting >= p->config.max_waiters)
         return acquire_refused(p, w, MCM_POOL_REFUSED_FULL);
@@ -543,6 +555,11 @@ int64_t mcm_pool_deadline(const struct mcm_pool *p)
         return INT64_MIN;
     bool room = pool_count(p, MCM_SLOT_FREE) > 0 || pool_count(p, MCM_SLOT_IDLE) > 0;
     return room && dial_permit_left(p) ? p->dial_not_before_ns : NS_NEVER;
+}
+
+int64_t mcm_pool_dial_deadline(const struct mcm_pool *p)
+{
+    return dial_permit_left(p) ? p->dial_not_before_ns : NS_NEVER;
 }
 
 struct mcm_pool_waiter *mcm_pool_tick(struct mcm_pool *p, int64_t now_ns)

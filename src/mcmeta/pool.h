@@ -144,8 +144,10 @@ struct mcm_pool_config {
     double lifetime_jitter; /* lifetime * uniform(1 - j, 1 + j), 0 <= j < 1 */
     int64_t max_idle_time_ns;
     int64_t health_interval_ns; /* ping a connection that has been idle for so long */
-    int64_t backoff_base_ns;    /* after the n-th failed dial in a row none starts for uniform(0, */
-    int64_t backoff_max_ns;     /* min(max, base * 2^(n-1))); max 0 means 100 * base */
+    bool backoff_refuses; /* callers that would have to wait for the end of a back-off are refused:
+                             they have somewhere else to go */
+    int64_t backoff_base_ns; /* after the n-th failed dial in a row none starts for uniform(0, */
+    int64_t backoff_max_ns;  /* min(max, base * 2^(n-1))); max 0 means 100 * base */
 };
 
 struct mcm_pool_stats {
@@ -222,6 +224,9 @@ struct mcm_pool_waiter *mcm_pool_closed(struct mcm_pool *p, struct mcm_pool_slot
  * With one somebody who does not wait himself (maintenance, event loop) looks at this after a
  * dial_done(FAILED) and ticks then, since a waiter went to sleep before the back-off began. */
 int64_t mcm_pool_deadline(const struct mcm_pool *p);
+/* When a dial may start: the end of the back-off, which may have passed, or INT64_MAX while as many
+ * run as may. */
+int64_t mcm_pool_dial_deadline(const struct mcm_pool *p);
 /* Grants what the passing of time made grantable, one waiter a call: repeat until NULL. */
 struct mcm_pool_waiter *mcm_pool_tick(struct mcm_pool *p, int64_t now_ns);
 

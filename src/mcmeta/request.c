@@ -55,11 +55,10 @@ static const struct flag_form flag_forms[] = {
 
 #define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Up to eight bytes in one number, filled with a byte that may be in a key. */
-static uint64_t load_bytes(const char *bytes, size_t size)
+static uint64_t load_eight(const char *bytes)
 {
-    uint64_t eight = EIGHT('k');
-    memcpy(&eight, bytes, size);
+    uint64_t eight;
+    memcpy(&eight, bytes, sizeof(eight));
     return eight;
 }
 
@@ -75,18 +74,19 @@ static uint64_t bad_bytes(uint64_t eight)
 
 bool mcm_key_is_valid(struct mcm_slice key)
 {
-    if (key.size == 0 || key.size > MCM_KEY_SIZE_MAX)
-        return false;
     const char *byte = key.data;
     uint64_t bad = 0;
-    size_t at = 0;
-    for (; key.size - at >= 8; at += 8)
-        bad |= bad_bytes(load_bytes(byte + at, 8));
-    /* The last bytes, some of them for the second time when there are enough. */
-    if (at < key.size)
-        bad |= key.size >= 8 ? bad_bytes(load_bytes(byte + key.size - 8, 8))
-                             : bad_bytes(load_bytes(byte, key.size));
-    return bad == 0;
+    if (key.size == 0 || key.size > MCM_KEY_SIZE_MAX)
+        return false;
+    if (key.size < 8) {
+        for (size_t i = 0; i < key.size; i++)
+            bad |= ((unsigned char)byte[i] <= 0x20) | (byte[i] == 0x7f);
+        return bad == 0;
+    }
+    for (size_t i = 0; i + 8 < key.size; i += 8)
+        bad |= bad_bytes(load_eight(byte + i));
+    /* The last eight, some of them for the second time. */
+    return (bad | bad_bytes(load_eight(byte + key.size - 8))) == 0;
 }
 
 static char *put_bytes(char *at, const void *data, size_t size)

@@ -34,7 +34,6 @@ enum mcm_status {
 #define MCM_RESPONSE_VALUE_MAX (UINT64_C(1) << 30)
 
 struct mcm_response {
-    enum mcm_status status;
     uint64_t seen;         /* bit (letter - 'A') for each flag that was in the line */
     uint64_t value_size;   /* of VA */
     uint64_t cas;          /* c */
@@ -44,6 +43,7 @@ struct mcm_response {
     bool hit_before;       /* h */
     uint32_t client_flags; /* f */
     unsigned opaque_size;
+    enum mcm_status status;
     char opaque[MCM_RESPONSE_OPAQUE_MAX];
     char text[MCM_TEXT_SIZE]; /* of error lines, the whole line, cut, with a final zero */
 };
@@ -102,10 +102,11 @@ static inline const char *mcm_digits_take(const char *at, const char *end, uint6
 {
     const char *begin = at;
     uint64_t value = 0;
-    for (; at < end && (unsigned char)(*at - '0') <= 9; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
+    unsigned digit;
+    for (; at < end && (digit = (unsigned)*at - '0') <= 9; at++)
+        value = value * 10 + digit;
     *number = value;
-    return at > begin && at - begin <= MCM_DIGITS_MAX ? at : NULL;
+    return (size_t)(at - begin) - 1 < MCM_DIGITS_MAX ? at : NULL;
 }
 
 #endif

@@ -6,22 +6,37 @@
 #include "mcmeta/classic.h"
 #include "mcmeta/handle.h"
 
-/* Measured on 1.6.18, which lacks all of these, and 1.6.45, which has them. Nothing is known for
- * certain about the versions between, so they are taken to lack them. */
-static const unsigned full_version[3] = {1, 6, 45};
+/* The first version with each feature. Those of 1.6.20 and 1.6.27 are from the release notes; when
+ * mg learned C they do not tell, and 1.6.45 has it for certain. */
+static const struct {
+    unsigned version[3];
+    unsigned capability;
+} first_versions[] = {
+    {{1, 6, 20}, MCM_CAN_APPEND_VIVIFY},
+    {{1, 6, 27}, MCM_CAN_NEW_CAS},
+    {{1, 6, 27}, MCM_CAN_DROP_VALUE},
+    {{1, 6, 45}, MCM_CAN_GET_UNLESS},
+};
+
+static bool is_at_least(const unsigned version[3], const unsigned least[3])
+{
+    for (int i = 0; i < 3; i++) {
+        if (version[i] != least[i])
+            return version[i] > least[i];
+    }
+    return true;
+}
 
 unsigned mcm_version_capabilities(const char *version)
 {
-    unsigned part[3] = {0};
+    unsigned part[3] = {0}, capabilities = 0;
     if (sscanf(version, "%4u.%4u.%4u", &part[0], &part[1], &part[2]) != 3)
         return 0;
-    for (int i = 0; i < 3; i++) {
-        if (part[i] != full_version[i])
-            return part[i] < full_version[i] ? 0
-                                             : MCM_CAN_NEW_CAS | MCM_CAN_DROP_VALUE |
-                                                   MCM_CAN_GET_UNLESS | MCM_CAN_APPEND_VIVIFY;
+    for (size_t i = 0; i < sizeof(first_versions) / sizeof(first_versions[0]); i++) {
+        if (is_at_least(part, first_versions[i].version))
+            capabilities |= first_versions[i].capability;
     }
-    return MCM_CAN_NEW_CAS | MCM_CAN_DROP_VALUE | MCM_CAN_GET_UNLESS | MCM_CAN_APPEND_VIVIFY;
+    return capabilities;
 }
 
 static enum mcm_outcome run_text(struct mcm_client *client, unsigned index, const char *word,

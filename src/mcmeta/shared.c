@@ -108,6 +108,11 @@ static bool is_done(struct caller *me)
     return atomic_load_explicit(&me->word, memory_order_relaxed) == DONE;
 }
 
+static void count_call(atomic_uint_least64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 static ssize_t send_some(struct mcm_link *link, const char *data, size_t size)
 {
     bool writes;
@@ -120,15 +125,20 @@ static ssize_t send_some(struct mcm_link *link, const char *data, size_t size)
  * Sends what is queued until the kernel takes no more. An error is not looked at here: receiving
  * shows it too, after what the server may have said before it hung up.
  */
-static void locked_send(struct mcm_shared *shared, struct wakes *wakes)
+static void locked_send(struct mcm_backend *backend, struct mcm_shared *shared, struct wakes *wakes)
 {
     size_t size;
     struct mcm_link *link = shared->lease.link;
     shared->sending = true;
+    if (mcm_lane_commit(&shared->lane))
+        mcm_measure_add(backend->measures, MCM_MEASURE_DEPTH, shared->lane.in_flight);
+    if (mcm_lane_is_stuck(&shared->lane))
+        locked_refuse_queued(shared, MCM_E_NO_MEMORY, 0, wakes);
     while (mcm_lane_commit(&shared->lane), mcm_lane_out(&shared->lane, &size), size > 0) {
         const char *data = mcm_lane_out(&shared->lane, &size);
         unlock(shared, wakes);
         ssize_t sent = send_some(link, data, size);
+        count_call(&backend->measures->sends);
         bool interrupted = sent < 0 && errno == EINTR;
         mcm_ns now = ns_now();
         pthread_mutex_lock(&shared->lock);
@@ -271,6 +281,7 @@ static void locked_receive(struct mcm_backend *backend, struct mcm_shared *share
     bool writes = unsent > 0 && !shared->sending;
     shared->receiving = true;
     unlock(shared, wakes);
+    count_call(&backend->measures->receives);
     struct received got = receive(link, data, writes, now, ns_min(me->deadline, overdue));
     pthread_mutex_lock(&shared->lock);
     shared->receiving = false;
@@ -361,7 +372,7 @@ static void locked_round(struct mcm_backend *backend, struct mcm_shared *shared,
     may_send = may_send && now < mcm_lane_deadline(&shared->lane);
     if (may_send && !shared->sending) {
         locked_gather(shared, wakes);
-        locked_send(shared, wakes);
+        locked_send(backend, shared, wakes);
     }
     if (!is_done(me))
         locked_receive(backend, shared, me, now, wakes);
@@ -452,7 +463,7 @@ static void run(struct mcm_backend *backend, struct caller *me)
         return;
     }
     if (must_send_itself(shared))
-        locked_send(shared, &wakes);
+        locked_send(backend, shared, &wakes);
     unlock(shared, &wakes);
     follow(backend, shared, me, &wakes);
 }

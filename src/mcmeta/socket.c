@@ -177,6 +177,7 @@ static ssize_t receive_with(int fd, struct mcm_conn *conn, int flags, char *spil
     struct iovec pieces[2];
     struct msghdr message = {.msg_iov = pieces};
     message.msg_iovlen = mcm_conn_read_target(conn, spill, spill_size, pieces);
+    conn->receives++;
     /* The plain calls cost less than those with a message header. */
     ssize_t got =
         message.msg_iovlen == 1 ? recv(fd, spill, spill_size, flags) : recvmsg(fd, &message, flags);
@@ -212,6 +213,7 @@ static bool send_some(int fd, struct mcm_conn *conn)
     message.msg_iovlen = mcm_conn_want_write(conn, pieces, PIECES_MAX);
     ssize_t sent;
     do {
+        conn->sends++;
         sent = message.msg_iovlen == 1
                    ? send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
                    : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -267,17 +269,24 @@ void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline)
     }
 }
 
-bool mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable)
+struct mcm_pumped mcm_socket_pump(int fd, struct mcm_conn *conn, enum mcm_pump how)
 {
     char spill[PUMP_SIZE];
-    if (conn->stream != NULL)
-        return mcm_stream_pump(conn->stream, conn);
+    struct mcm_pumped pumped = {.received = conn->stream != NULL && how != MCM_PUMP_SEND};
+    if (conn->stream != NULL) {
+        pumped.writes = mcm_stream_pump(conn->stream, conn);
+        return pumped;
+    }
     while (conn->unsent != NULL && send_some(fd, conn))
         continue;
+    bool readable = how != MCM_PUMP_SEND;
     for (int i = 0; readable && i < PUMP_READS_MAX && conn->first != NULL; i++) {
-        ssize_t got = receive_with(fd, conn, MSG_DONTWAIT, spill, sizeof(spill));
+        int flags = how == MCM_PUMP_WAIT && i == 0 ? 0 : MSG_DONTWAIT;
+        ssize_t got = receive_with(fd, conn, flags, spill, sizeof(spill));
         end_receive(conn, got);
+        pumped.received = pumped.received || got > 0;
         readable = got >= (ssize_t)sizeof(spill);
     }
-    return conn->unsent != NULL;
+    pumped.writes = conn->unsent != NULL;
+    return pumped;
 }

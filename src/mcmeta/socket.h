@@ -66,9 +66,18 @@ bool mcm_socket_is_quiet(int fd);
 /* Sends and receives until every operation of `conn` is done, at the latest at `deadline`. */
 void mcm_socket_exchange(int fd, struct mcm_conn *conn, mcm_ns deadline);
 
-/* Sends what the kernel takes, and receives what is there when `readable`; does not wait. Whether
- * the socket must become writable to go on. */
-bool mcm_socket_pump(int fd, struct mcm_conn *conn, bool readable);
+/* How mcm_socket_pump() goes about receiving: WAIT until something comes, for a slice at most; only
+ * legal when mcm_socket_may_block(), and not over a stream. */
+enum mcm_pump { MCM_PUMP_SEND, MCM_PUMP_RECEIVE, MCM_PUMP_WAIT };
+
+struct mcm_pumped {
+    bool writes;   /* the socket must become writable to go on */
+    bool received; /* something came */
+};
+
+/* Sends what the kernel takes, and then receives. */
+struct mcm_pumped mcm_socket_pump(int fd, struct mcm_conn *conn, enum mcm_pump how);
+
 /* Whether a blocking recv() may be used: it returns one slice later at the latest, before `until`,
  * and this thread has no token to watch. */
 bool mcm_socket_may_block(mcm_ns now, mcm_ns until);

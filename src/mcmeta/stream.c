@@ -8,8 +8,8 @@
 #include "mcmeta/socket.h"
 
 #define SPILL_SIZE 4096
-#define PIECES_MAX 16
-#define RECORD_SIZE 16384 /* a full TLS record */
+#define RECORD_OPS 64 /* requests in a record */
+#define OP_PIECES 3   /* a line, a value and its end */
 
 void mcm_stream_free(struct mcm_stream *stream)
 {
@@ -40,6 +40,7 @@ static bool receive_some(struct mcm_stream *stream, struct mcm_conn *conn, bool 
     struct iovec pieces[2];
     mcm_conn_read_target(conn, spill, sizeof(spill), pieces);
     ssize_t got = stream->ops->receive(stream, pieces[0].iov_base, pieces[0].iov_len, writes);
+    conn->receives++;
     if (got > 0)
         mcm_conn_fed(conn, spill, (size_t)got);
     else if (got == 0)
@@ -51,14 +52,28 @@ static bool receive_some(struct mcm_stream *stream, struct mcm_conn *conn, bool 
     return true;
 }
 
-/* Small pieces leave together in one record. */
-static size_t gather(const struct mcm_conn *conn, char record[RECORD_SIZE])
+/* How many bytes the next record has: whole requests, or what fits of a large one. */
+static size_t record_size(const struct mcm_conn *conn)
 {
-    struct iovec pieces[PIECES_MAX];
-    unsigned count = mcm_conn_want_write(conn, pieces, PIECES_MAX);
-    size_t used = 0;
-    for (unsigned i = 0; i < count && used < RECORD_SIZE; i++) {
-        size_t room = RECORD_SIZE - used;
+    size_t size = 0;
+    const struct mcm_op *op = conn->unsent;
+    for (unsigned i = 0; i < RECORD_OPS && op != NULL; i++, op = op->next) {
+        size_t left = op->bytes_total - op->bytes_sent;
+        if (size + left > MCM_RECORD_SIZE)
+            return size > 0 ? size : MCM_RECORD_SIZE;
+        size += left;
+    }
+    return size;
+}
+
+/* Small pieces leave together in one record. */
+static size_t gather(const struct mcm_conn *conn, char record[MCM_RECORD_SIZE])
+{
+    struct iovec pieces[RECORD_OPS * OP_PIECES];
+    unsigned count = mcm_conn_want_write(conn, pieces, RECORD_OPS * OP_PIECES);
+    size_t used = 0, end = record_size(conn);
+    for (unsigned i = 0; i < count && used < end; i++) {
+        size_t room = end - used;
         size_t size = pieces[i].iov_len < room ? pieces[i].iov_len : room;
         memcpy(record + used, pieces[i].iov_base, size);
         used += size;
@@ -68,9 +83,10 @@ static size_t gather(const struct mcm_conn *conn, char record[RECORD_SIZE])
 
 static bool send_some(struct mcm_stream *stream, struct mcm_conn *conn, bool *writes)
 {
-    char record[RECORD_SIZE];
+    char record[MCM_RECORD_SIZE];
     size_t size = gather(conn, record);
     ssize_t sent = stream->ops->send(stream, record, size, writes);
+    conn->sends++;
     if (sent > 0) {
         mcm_conn_wrote(conn, (size_t)sent);
         return true;

@@ -19,6 +19,14 @@ struct mcm_stream {
     const struct mcm_stream_ops *ops;
 };
 
+/*
+ * What is sent at once becomes one record of so many bytes at most. memcached reads a value that
+ * began in an earlier record by itself, and never looks whether the record has more to say: a
+ * record that begins inside a request must not go beyond its end. So records hold whole requests,
+ * or a part of one.
+ */
+#define MCM_RECORD_SIZE 16384
+
 /* On -1 errno is set; EAGAIN comes with *writes: wait until the socket is writable, else readable.
  */
 struct mcm_stream_ops {
@@ -40,6 +48,9 @@ void mcm_tls_free(struct mcm_tls *tls);
 /* `host` is the server's, used unless the configuration names one. The settings must outlive it. */
 struct mcm_tls_peer *mcm_tls_peer_new(struct mcm_tls *tls, const char *host);
 void mcm_tls_peer_free(struct mcm_tls_peer *peer);
+
+/* Handshakes that were completed, and how many of them resumed a session. */
+void mcm_tls_peer_counts(struct mcm_tls_peer *peer, uint64_t *handshakes, uint64_t *resumed);
 
 /* A client stream over a connected socket, before its handshake. NULL when out of memory. */
 struct mcm_stream *mcm_tls_stream_new(struct mcm_tls_peer *peer, int fd);
@@ -67,6 +78,18 @@ struct mcm_auth {
 /* 0, or -1 when memory is short. A NULL user makes an empty one. */
 int mcm_auth_init(struct mcm_auth *auth, const char *user, const char *password);
 void mcm_auth_deinit(struct mcm_auth *auth);
+
+/* A login under way. Zero it first. */
+struct mcm_login {
+    size_t sent;
+    size_t used;
+    char answer[256];
+};
+
+/* Goes on as far as it can without waiting: MCM_OUTCOME_COUNT to be called again when the socket is
+ * writable (*writes) or else readable; MCM_OK, MCM_E_AUTH or MCM_E_CONNECT when it is over. */
+enum mcm_outcome mcm_auth_step(const struct mcm_auth *auth, struct mcm_login *login,
+                               struct mcm_stream *stream, int fd, bool *writes, int *sys_errno);
 
 /*
  * Logs in before anything else is sent; `stream` is NULL on a plain socket. MCM_OK, MCM_E_AUTH,

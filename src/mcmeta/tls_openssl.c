@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct mcm_tls_peer {
     char *name;
     pthread_mutex_t lock; /* session */
     SSL_SESSION *session;
+    atomic_uint_least64_t handshakes, resumed;
 };
 
 struct tls_stream {
@@ -107,8 +109,13 @@ static int stream_handshake(struct mcm_stream *stream, bool *writes)
     ERR_clear_error();
     errno = 0;
     int result = SSL_connect(s->ssl);
-    if (result == 1)
+    if (result == 1) {
+        struct mcm_tls_peer *peer = SSL_get_app_data(s->ssl);
+        atomic_fetch_add_explicit(&peer->handshakes, 1, memory_order_relaxed);
+        if (SSL_session_reused(s->ssl))
+            atomic_fetch_add_explicit(&peer->resumed, 1, memory_order_relaxed);
         return 0;
+    }
     if (explain(s, result, writes) == 0)
         errno = ECONNRESET;
     return -1;
@@ -270,6 +277,8 @@ static bool set_up(struct mcm_tls *tls, const struct mcm_tls_config *config)
     SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
     SSL_CTX_set_mode(tls->context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* A whole record is taken at once and no more, so what is left shows on the socket. */
+    SSL_CTX_set_read_ahead(tls->context, 0);
     SSL_CTX_set_verify(tls->context, config->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_session_cache_mode(tls->context,
                                    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -315,6 +324,12 @@ struct mcm_tls_peer *mcm_tls_peer_new(struct mcm_tls *tls, const char *host)
     }
     pthread_mutex_init(&peer->lock, NULL);
     return peer;
+}
+
+void mcm_tls_peer_counts(struct mcm_tls_peer *peer, uint64_t *handshakes, uint64_t *resumed)
+{
+    *handshakes = atomic_load_explicit(&peer->handshakes, memory_order_relaxed);
+    *resumed = atomic_load_explicit(&peer->resumed, memory_order_relaxed);
 }
 
 void mcm_tls_peer_free(struct mcm_tls_peer *peer)

@@ -21,9 +21,11 @@
 typedef _Atomic uint64_t counter;
 typedef _Atomic(struct hist *) hist_slot;
 
+enum arrival { ARRIVAL_OFFERED, ARRIVAL_DROPPED, ARRIVAL_COUNT };
+
 struct shard {
     counter *counts;      /* phase, node, op, outcome */
-    counter *arrivals;    /* phase, then offered and dropped */
+    counter *arrivals;    /* phase, then enum arrival */
     counter *live_counts; /* node, then succeeded and failed */
     hist_slot *service;   /* phase, node, op, succeeded */
     hist_slot *response;  /* phase, succeeded */
@@ -80,7 +82,7 @@ static size_t cells(const struct recorder *r)
 static int shard_init(const struct recorder *r, struct shard *s)
 {
     s->counts = calloc(cells(r) * OUTCOME_COUNT, sizeof(*s->counts));
-    s->arrivals = calloc(r->config.phases * 2, sizeof(*s->arrivals));
+    s->arrivals = calloc((size_t)r->config.phases * ARRIVAL_COUNT, sizeof(*s->arrivals));
     s->live_counts = calloc(r->config.nodes * 2, sizeof(*s->live_counts));
     s->service = calloc(cells(r) * 2, sizeof(*s->service));
     s->response = calloc(r->config.phases * 2, sizeof(*s->response));
@@ -283,13 +285,13 @@ void recorder_op_end(struct recorder *r, unsigned worker)
 void recorder_offered(struct recorder *r, unsigned worker, unsigned phase, uint64_t count)
 {
     assert(phase < r->config.phases);
-    add(&shard_of(r, worker)->arrivals[phase * 2], count);
+    add(&shard_of(r, worker)->arrivals[phase * ARRIVAL_COUNT + ARRIVAL_OFFERED], count);
 }
 
 void recorder_dropped(struct recorder *r, unsigned worker, unsigned phase, uint64_t count)
 {
     assert(phase < r->config.phases);
-    add(&shard_of(r, worker)->arrivals[phase * 2 + 1], count);
+    add(&shard_of(r, worker)->arrivals[phase * ARRIVAL_COUNT + ARRIVAL_DROPPED], count);
 }
 
 void recorder_late(struct recorder *r, unsigned worker, unsigned phase, ns_t late_ns)
@@ -446,8 +448,9 @@ struct recorder_counts recorder_counts(const struct recorder *r, int phase, int6
     struct range phases = range_of(phase, r->config.phases);
     for (unsigned i = 0; i < r->config.shards; i++) {
         for (unsigned p = phases.begin; p < phases.end; p++) {
-            counts.offered += get(&r->shards[i].arrivals[p * 2]);
-            counts.dropped += get(&r->shards[i].arrivals[p * 2 + 1]);
+            const counter *arrivals = &r->shards[i].arrivals[p * ARRIVAL_COUNT];
+            counts.offered += get(&arrivals[ARRIVAL_OFFERED]);
+            counts.dropped += get(&arrivals[ARRIVAL_DROPPED]);
         }
     }
     return counts;

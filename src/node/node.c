@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -18,25 +19,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "node/dial.h"
 #include "node/port.h"
 #include "node/probe.h"
+#include "node/process.h"
+#include "node/stale.h"
 
-#define START_TRIES 10                 /* ports that somebody else took in between */
-#define READY_TIMEOUT (5 * NS_PER_SEC) /* from spawn to MN */
-#define READY_PERIOD (10 * NS_PER_MS)  /* between two probes */
-#define OUTPUT_TAIL 300                /* bytes of its output that an error message quotes */
-
-struct node {
-    struct node_config config;
-    char name[32];
-    char program[256];
-    char address[32];
-    char version[32];
-    uint16_t port;
-    pid_t pid;     /* 0 once reaped */
-    int output_fd; /* what it prints, in memory */
-    int status;    /* of waitpid(), valid when pid is 0 */
-};
+#define START_TRIES 10                  /* ports that somebody else took in between */
+#define READY_TIMEOUT (5 * NS_PER_SEC)  /* from spawn to MN */
+#define READY_PERIOD (10 * NS_PER_MS)   /* between two probes */
+#define ACCEPT_PERIOD (200 * NS_PER_US) /* the same, when it is to be caught early */
+#define OUTPUT_TAIL 300                 /* bytes of its output that an error message quotes */
 
 int node_find_program(char *path, size_t size, struct err *err)
 {
@@ -59,10 +52,10 @@ struct account {
     gid_t gid;
 };
 
-static struct account find_account(void)
+static struct account find_account(const struct node_config *config)
 {
     static const char *const users[] = {"memcache", "nobody"};
-    if (geteuid() != 0)
+    if (geteuid() != 0 || config->keep_account)
         return (struct account){0};
     for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
         const struct passwd *pw = getpwnam(users[i]);
@@ -77,17 +70,19 @@ static struct account find_account(void)
  * parent-death signal is asked for, because a change of credentials clears that request. Raw system
  * calls, since the library's versions talk to threads that do not exist here.
  */
-static void child_exec(const char *program, const char *const argv[], int output_fd, pid_t parent,
-                       struct account account)
+static void child_exec(const char *program, const char *const argv[], char *const envp[],
+                       int output_fd, pid_t parent, struct account account)
 {
     setpgid(0, 0);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    int null_fd = open("/dev/null", O_RDONLY);
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(output_fd, 1) < 0 || dup2(output_fd, 2) < 0)
         _exit(126);
+    /* Nothing of ours, whoever opened it: memcached counts -c by descriptor numbers. */
+    close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (account.change) {
         syscall(SYS_setgroups, 0, NULL);
         if (syscall(SYS_setresgid, account.gid, account.gid, account.gid) != 0 ||
@@ -98,32 +93,78 @@ static void child_exec(const char *program, const char *const argv[], int output
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
         _exit(126);
-    execv(program, (char *const *)argv);
+    execve(program, (char *const *)argv, envp);
     dprintf(2, "cannot execute %s: %s\n", program, strerror(errno));
     _exit(127);
 }
 
-static int node_spawn(struct node *node, struct err *err)
+/* The environment with the mark of the owner; to be freed. NULL without memory. */
+static char **child_environment(const char *mark)
 {
-    char port[8], memory[16], connections[16], threads[16];
-    snprintf(port, sizeof port, "%u", (unsigned)node->port);
-    snprintf(memory, sizeof memory, "%u", node->config.memory_mb);
-    snprintf(connections, sizeof connections, "%u", node->config.connections_max);
-    snprintf(threads, sizeof threads, "%u", node->config.threads);
-    struct account account = find_account();
-    bool stay_root = geteuid() == 0 && !account.change;
-    const char *const argv[] = {
-        "memcached", "-l",   "127.0.0.1", "-p",        port, "-U",    "0",
-        "-m",        memory, "-c",        connections, "-t", threads, stay_root ? "-u" : NULL,
-        "root",      NULL};
+    size_t count = 0;
+    while (environ[count] != NULL)
+        count++;
+    char **list = calloc(count + 2, sizeof *list);
+    if (list == NULL)
+        return NULL;
+    memcpy(list, environ, count * sizeof *list);
+    list[count] = (char *)mark;
+    return list;
+}
+
+#define ARGS_MAX 24
+
+/* The command line, ended with NULL; `numbers` holds the texts of its numbers. */
+static void child_arguments(const struct node *node, bool stay_root,
+                            const char *argv[static ARGS_MAX], char numbers[5][16])
+{
+    const struct node_limits *less = &node->limits;
+    const unsigned values[5] = {
+        node->port,
+        less->memory_mb != 0 ? less->memory_mb : node->config.memory_mb,
+        less->connections_max != 0 ? less->connections_max : node->config.connections_max,
+        node->config.threads,
+        less->item_bytes_min,
+    };
+    for (int i = 0; i < 5; i++)
+        snprintf(numbers[i], 16, "%u", values[i]);
+    const char *const fixed[] = {"memcached", "-l", "127.0.0.1", "-p", numbers[0], "-U", "0", "-m",
+                                 numbers[1],  "-c", numbers[2],  "-t", numbers[3]};
+    size_t n = sizeof fixed / sizeof fixed[0];
+    memcpy(argv, fixed, sizeof fixed);
+    if (less->item_bytes_min != 0) {
+        argv[n++] = "-n";
+        argv[n++] = numbers[4];
+    }
+    if (less->no_eviction)
+        argv[n++] = "-M";
+    if (stay_root) {
+        argv[n++] = "-u";
+        argv[n++] = "root";
+    }
+    argv[n] = NULL;
+}
+
+int node_spawn(struct node *node, struct err *err)
+{
+    struct account account = find_account(&node->config);
+    const char *argv[ARGS_MAX];
+    char numbers[5][16], mark[80];
+    child_arguments(node, geteuid() == 0 && !account.change, argv, numbers);
     if (ftruncate(node->output_fd, 0) != 0 || lseek(node->output_fd, 0, SEEK_SET) != 0)
         return err_set(err, "%s: cannot reset its output: %s", node->name, strerror(errno));
     pid_t parent = getpid();
+    stale_mark(mark, sizeof mark);
+    char **envp = child_environment(mark);
+    if (envp == NULL)
+        return err_set(err, "%s: out of memory", node->name);
     pid_t pid = fork();
-    if (pid < 0)
-        return err_set(err, "%s: cannot fork: %s", node->name, strerror(errno));
     if (pid == 0)
-        child_exec(node->program, argv, node->output_fd, parent, account);
+        child_exec(node->program, argv, envp, node->output_fd, parent, account);
+    int reason = errno;
+    free(envp);
+    if (pid < 0)
+        return err_set(err, "%s: cannot fork: %s", node->name, strerror(reason));
     node->pid = pid;
     return 0;
 }
@@ -160,6 +201,8 @@ static int describe_end(const struct node *node, struct err *err)
 
 int node_check(struct node *node, struct err *err)
 {
+    if (node->kill_holds > 0)
+        return 0;
     if (node->pid != 0) {
         pid_t pid = waitpid(node->pid, &node->status, WNOHANG);
         if (pid == 0 || (pid < 0 && errno == EINTR))
@@ -176,8 +219,11 @@ static void sleep_for(ns_t duration)
 }
 
 /* A cache has nothing to save, and memcached takes up to a second to notice SIGTERM. */
-static void node_stop(struct node *node)
+void node_stop(struct node *node)
 {
+    if (node->control_fd >= 0)
+        close(node->control_fd);
+    node->control_fd = -1;
     if (node->pid == 0)
         return;
     kill(node->pid, SIGKILL);
@@ -186,16 +232,31 @@ static void node_stop(struct node *node)
     node->pid = 0;
 }
 
-static int wait_ready(struct node *node, struct err *err)
+static int accepts(const struct node *node, ns_t deadline, int *out, struct err *err)
+{
+    int fd = dial_connect(node->address, deadline, err);
+    if (fd < 0)
+        return -1;
+    if (out != NULL)
+        *out = fd;
+    else
+        close(fd);
+    return 0;
+}
+
+int node_wait(struct node *node, bool answers, int *fd, struct err *err)
 {
     ns_t deadline = ns_now() + READY_TIMEOUT;
     struct err last = {""};
     while (ns_now() < deadline) {
         if (node_check(node, err) != 0)
             return -1;
-        if (node_probe(node->address, deadline, node->version, sizeof node->version, &last) == 0)
+        int rc = answers ? node_probe(node->address, deadline, node->version, sizeof node->version,
+                                      &last)
+                         : accepts(node, deadline, fd, &last);
+        if (rc == 0)
             return 0;
-        sleep_for(READY_PERIOD);
+        sleep_for(answers ? READY_PERIOD : ACCEPT_PERIOD);
     }
     char tail[OUTPUT_TAIL];
     output_tail(node, tail, sizeof tail);
@@ -214,7 +275,7 @@ static int start_once(struct node *node, struct rng *rng, bool *busy, struct err
     snprintf(node->address, sizeof node->address, "127.0.0.1:%u", (unsigned)node->port);
     if (node_spawn(node, err) != 0)
         return -1;
-    if (wait_ready(node, err) == 0)
+    if (node_wait(node, true, NULL, err) == 0)
         return 0;
     char tail[OUTPUT_TAIL];
     output_tail(node, tail, sizeof tail);
@@ -230,6 +291,7 @@ int node_start(const struct node_config *config, struct rng *rng, struct node **
     if (node == NULL)
         return err_set(err, "%s: out of memory", config->name);
     node->config = *config;
+    node->control_fd = -1;
     snprintf(node->name, sizeof node->name, "%s", config->name);
     snprintf(node->program, sizeof node->program, "%s", config->program);
     node->output_fd = memfd_create("memcached-output", MFD_CLOEXEC);

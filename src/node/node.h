@@ -10,6 +10,7 @@
 #ifndef NODE_NODE_H
 #define NODE_NODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -24,6 +25,7 @@ struct node_config {
     unsigned memory_mb;       /* -m */
     unsigned connections_max; /* -c */
     unsigned threads;         /* -t */
+    bool keep_account;        /* do not drop root: in a user namespace there is no other account */
 };
 
 struct node;
@@ -46,7 +48,8 @@ const char *node_address(const struct node *node); /* "127.0.0.1:port" */
 const char *node_version(const struct node *node); /* "1.6.18" */
 pid_t node_pid(const struct node *node);
 
-/* Returns 0 while the process lives; -1 with the way it ended and the end of its stderr. */
+/* Returns 0 while the process lives, or is dead on purpose (control.h); -1 with the way it ended
+ * and the end of its stderr. */
 int node_check(struct node *node, struct err *err);
 
 #endif

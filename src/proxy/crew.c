@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * To halt, the first thread raises a flag that callbacks look at when they end, and wakes those who
- * sleep through their eventfd. Each leaves its loop, says so, and waits. A thread that has been
- * released runs at least one callback before it can be halted again, because crew_halt() waits for
- * everybody to be gone from the last halt.
+ * sleep through their eventfd. Each leaves its loop, says so, and waits. Halts that follow one
+ * another closely do not starve anybody: crew_halt() waits until all are back in their loops from
+ * the last one, and a loop goes on with the callback at which it was stopped.
  */
 #include "proxy/crew.h"
 
@@ -92,7 +92,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         m->crew->begin(link);
     if (link)
         wake(m);
-    event_base_loopbreak(m->env.base);
+    env_yield(&m->env);
 }
 
 static struct member *member_new(struct crew *c, unsigned thread)
@@ -183,6 +183,15 @@ int crew_start(struct crew *c, struct err *err)
     return 0;
 }
 
+/* The flag is raised first: who is woken sees it. */
+static void ask_to_yield(struct crew *c)
+{
+    for (unsigned i = 0; i < c->running; i++) {
+        atomic_store_explicit(&c->members[i]->env.must_yield, true, memory_order_release);
+        wake(c->members[i]);
+    }
+}
+
 void crew_stop(struct crew *c)
 {
     if (!c)
@@ -190,17 +199,10 @@ void crew_stop(struct crew *c)
     pthread_mutex_lock(&c->lock);
     c->stopping = true;
     pthread_mutex_unlock(&c->lock);
-    for (unsigned i = 0; i < c->running; i++)
-        wake(c->members[i]);
+    ask_to_yield(c);
     for (unsigned i = 0; i < c->running; i++)
         pthread_join(c->members[i]->thread, NULL);
     c->running = 0;
-}
-
-static void ask_to_yield(struct crew *c, bool yes)
-{
-    for (unsigned i = 0; i < c->running; i++)
-        atomic_store_explicit(&c->members[i]->env.must_yield, yes, memory_order_relaxed);
 }
 
 void crew_halt(struct crew *c)
@@ -211,9 +213,7 @@ void crew_halt(struct crew *c)
     while (c->parked > 0)
         pthread_cond_wait(&c->parked_changed, &c->lock);
     c->halted = true;
-    ask_to_yield(c, true);
-    for (unsigned i = 0; i < c->running; i++)
-        wake(c->members[i]);
+    ask_to_yield(c);
     while (c->parked < c->running)
         pthread_cond_wait(&c->parked_changed, &c->lock);
     pthread_mutex_unlock(&c->lock);
@@ -223,7 +223,8 @@ void crew_resume(struct crew *c)
 {
     if (!c || --c->depth > 0 || c->running == 0)
         return;
-    ask_to_yield(c, false);
+    for (unsigned i = 0; i < c->running; i++)
+        atomic_store_explicit(&c->members[i]->env.must_yield, false, memory_order_relaxed);
     pthread_mutex_lock(&c->lock);
     c->halted = false;
     pthread_cond_broadcast(&c->released);
@@ -246,11 +247,11 @@ struct proxy_env *crew_pick(struct proxy_env *first)
     if (!c)
         return first;
     unsigned threads = c->count + 1;
-    struct proxy_env *best = NULL;
     /* Among equals it is the turn of the next one. */
-    for (unsigned i = 1; i <= threads; i++) {
+    struct proxy_env *best = crew_env(first, (c->last_pick + 1) % threads);
+    for (unsigned i = 2; i <= threads; i++) {
         struct proxy_env *env = crew_env(first, (c->last_pick + i) % threads);
-        if (!best || open_at(env) < open_at(best))
+        if (open_at(env) < open_at(best))
             best = env;
     }
     c->last_pick = best->thread;

@@ -254,7 +254,7 @@ static size_t read_share(struct link *l)
     if (rate_gate_is_open(l->gate))
         return size;
     l->waiter.wake = on_gate;
-    size = rate_gate_share(l->gate, size, ns_now());
+    size = rate_gate_share(l->gate, &l->waiter, size, ns_now());
     if (size == 0 && rate_gate_wait(l->gate, &l->waiter) < 0)
         return sizeof l->env->scratch;
     return size;
@@ -309,7 +309,8 @@ static void read_and_copy(struct link *l, struct reading *r)
         r->status = link_end_source(l, ns_now());
         return;
     }
-    rate_gate_take(l->gate, (size_t)n);
+    if (!rate_gate_is_open(l->gate))
+        rate_gate_take(l->gate, &l->waiter, (size_t)n);
     count_received(l, (size_t)n);
     r->more = (size_t)n == sizeof l->env->scratch;
     if (!r->more)

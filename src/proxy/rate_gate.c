@@ -73,16 +73,35 @@ void rate_gate_deinit(struct rate_gate *g)
     timers_clear(g->timers, &g->timer);
 }
 
+/* With the lock held. */
+static void set_claim(struct rate_credit *c, struct rate_waiter *w, bool claims)
+{
+    if (w->claims == claims)
+        return;
+    w->claims = claims;
+    if (claims)
+        c->claims++;
+    else
+        c->claims--;
+}
+
+static void stop_waiting(struct rate_gate *g, struct rate_waiter *w, bool claims)
+{
+    if (w->waiting) {
+        list_remove(&w->link);
+        g->waiting--;
+    }
+    lock(g->credit);
+    g->credit->waiting -= w->waiting;
+    set_claim(g->credit, w, claims);
+    unlock(g->credit);
+    w->waiting = false;
+}
+
 void rate_gate_leave(struct rate_gate *g, struct rate_waiter *w)
 {
-    if (!w->waiting)
-        return;
-    w->waiting = false;
-    list_remove(&w->link);
-    g->waiting--;
-    lock(g->credit);
-    g->credit->waiting--;
-    unlock(g->credit);
+    if (w->waiting || w->claims)
+        stop_waiting(g, w, false);
 }
 
 /* Those who wait at other gates are woken at the same time, more or less: they are of the crowd. */
@@ -102,7 +121,7 @@ static void wake_all(struct rate_gate *g, ns_t now)
     size_t count = g->waiting;
     while (count-- > 0 && g->waiting > 0) {
         struct rate_waiter *w = list_entry(g->waiters.next, struct rate_waiter, link);
-        rate_gate_leave(g, w);
+        stop_waiting(g, w, g->credit->shared);
         w->wake(w, now);
     }
 }
@@ -121,7 +140,7 @@ void rate_gate_open(struct rate_gate *g, ns_t now)
     wake_all(g, now);
 }
 
-static size_t share_of(struct rate_credit *c, size_t want, ns_t now)
+static size_t share_of(struct rate_credit *c, const struct rate_waiter *w, size_t want, ns_t now)
 {
     refill(c, now);
     if (c->amount < NS_PER_MS)
@@ -130,27 +149,32 @@ static size_t share_of(struct rate_credit *c, size_t want, ns_t now)
     size_t share = (size_t)(credit_max(c) / NS_PER_MS) / (c->crowd > 0 ? c->crowd : 1);
     if (share == 0)
         share = 1;
+    if (c->shared && !w->claims) {
+        size_t others = c->waiting + c->claims;
+        whole = others > whole / share ? 0 : whole - others * share;
+    }
     if (share > whole)
         share = whole;
     return share < want ? share : want;
 }
 
-size_t rate_gate_share(struct rate_gate *g, size_t want, ns_t now)
+size_t rate_gate_share(struct rate_gate *g, const struct rate_waiter *w, size_t want, ns_t now)
 {
     if (rate_gate_is_open(g))
         return want;
     lock(g->credit);
-    size_t share = share_of(g->credit, want, now);
+    size_t share = share_of(g->credit, w, want, now);
     unlock(g->credit);
     return share;
 }
 
-void rate_gate_take(struct rate_gate *g, size_t bytes)
+void rate_gate_take(struct rate_gate *g, struct rate_waiter *w, size_t bytes)
 {
     if (rate_gate_is_open(g))
         return;
     lock(g->credit);
     g->credit->amount -= (int64_t)bytes * NS_PER_MS;
+    set_claim(g->credit, w, false);
     unlock(g->credit);
 }
 

@@ -9,8 +9,10 @@
  * may then take its share.
  *
  * Each thread has a gate of its own, where its links wait; the gates of a direction draw on one
- * struct rate_credit, the only thing that the threads of the data path write in common. A rate is
- * set while the other threads stand still (crew.h).
+ * struct rate_credit, the only thing that the threads of the data path write in common. So that no
+ * thread takes what belongs to links of another that is late, a link that was woken has a claim to
+ * one share, and who has none leaves to the others what they wait for or have a claim to. A rate
+ * is set while the other threads stand still (crew.h).
  */
 #ifndef PROXY_RATE_GATE_H
 #define PROXY_RATE_GATE_H
@@ -34,6 +36,7 @@ typedef void (*rate_waiter_fn)(struct rate_waiter *waiter, ns_t now);
 struct rate_waiter {
     struct list link;
     bool waiting;
+    bool claims;         /* a share; only with several threads */
     rate_waiter_fn wake; /* may end the link, and others */
 };
 
@@ -44,8 +47,9 @@ struct rate_credit {
     int64_t amount; /* in bytes * NS_PER_MS; below 0 after a change of the rate */
     ns_t at;        /* when the amount was true */
     size_t waiting; /* at all gates */
-    size_t crowd;   /* how many were woken for the last credit: they share it */
-    ns_t woken_at;  /* when the first of them was */
+    size_t claims;
+    size_t crowd;  /* how many were woken for the last credit: they share it */
+    ns_t woken_at; /* when the first of them was */
 };
 
 struct rate_gate {
@@ -72,9 +76,10 @@ static inline bool rate_gate_is_open(const struct rate_gate *gate)
 }
 
 /* How many of `want` bytes may be taken now. */
-size_t rate_gate_share(struct rate_gate *gate, size_t want, ns_t now);
+size_t rate_gate_share(struct rate_gate *gate, const struct rate_waiter *waiter, size_t want,
+                       ns_t now);
 /* That they were. */
-void rate_gate_take(struct rate_gate *gate, size_t bytes);
+void rate_gate_take(struct rate_gate *gate, struct rate_waiter *waiter, size_t bytes);
 /* Calls waiter->wake later. -1 without memory: the link is to go on instead. */
 int rate_gate_wait(struct rate_gate *gate, struct rate_waiter *waiter);
 /* Idempotent. */

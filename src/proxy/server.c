@@ -57,7 +57,7 @@ static int init_threads(struct proxy_server *s, const struct proxy_server_config
         .threads = config->threads > 0 ? config->threads : 1,
     };
     if (env.threads > PROXY_THREADS_MAX)
-        return err_set(err, "a proxy server has at most %u threads, not %u", PROXY_THREADS_MAX,
+        return err_set(err, "at most %u threads are possible, not %u", PROXY_THREADS_MAX,
                        env.threads);
     if (env_init(&s->env, &env) < 0)
         return err_set(err, "cannot set up the event loop");

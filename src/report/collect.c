@@ -160,6 +160,7 @@ static int collect_faults(const struct collect *c, struct run_result *run)
         const struct collect_fault *f = &c->faults[i];
         run->faults[i] = (struct result_fault){
             .text = arena_text(&run->arena, f->text),
+            .target = arena_text(&run->arena, f->target),
             .node = f->node,
             .phase = f->phase,
             .times = fault_times(c, f),
@@ -168,7 +169,7 @@ static int collect_faults(const struct collect *c, struct run_result *run)
             .may_not_recover = f->may_not_recover || f->handle < 0,
             .breaker = f->breaker,
         };
-        if (!run->faults[i].text)
+        if (!run->faults[i].text || !run->faults[i].target)
             return -1;
     }
     return 0;
@@ -179,7 +180,11 @@ static void collect_facts(const struct collect *c, struct run_result *run)
     run->seed = c->seed;
     run->start_ns = c->start_ns;
     run->end_ns = c->end_ns;
+    run->timeout_ns = c->timeout_ns;
+    run->open_loop = c->open_loop;
     run->interrupted = c->interrupted;
+    run->aborted = c->aborted;
+    run->leaked_connections = c->leaked_connections;
     run->baseline_phase = c->baseline_phase;
     run->baseline = sampler_gate(c->sampler);
     run->longest_op_ns = recorder_longest_op(c->recorder);
@@ -202,7 +207,7 @@ static int collect_all(const struct collect *c, struct reader *r, struct run_res
         if (collect_node(c, r, node, run) < 0)
             return -1;
     }
-    if (collect_intervals(c, run) < 0 || collect_transitions(c, run) < 0)
+    if ((!c->live && collect_intervals(c, run) < 0) || collect_transitions(c, run) < 0)
         return -1;
     return collect_faults(c, run);
 }

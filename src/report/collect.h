@@ -17,6 +17,7 @@ struct collect_phase {
 
 struct collect_fault {
     const char *text;
+    const char *target; /* as the scenario says it; may be NULL */
     unsigned node;
     unsigned phase;
     int handle; /* of sampler_fault_start(); -1: start and end are taken
@@ -29,14 +30,20 @@ struct collect_fault {
     enum breaker_expectation breaker;
 };
 
-/* All borrowed, strings are copied. The sampler has been stopped and the workers have ended. */
+/* All borrowed, strings are copied. Unless `live`, the sampler has been stopped and the
+ * workers have ended. */
 struct collect {
     const char *scenario;
     const char *description;
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
+    bool live; /* while the run goes on: without the series, which is not complete */
+    bool open_loop;
     bool interrupted;
+    bool aborted;
+    ns_t timeout_ns;
+    int64_t leaked_connections; /* -1: not known */
     int baseline_phase;
     const struct recorder *recorder;
     struct sampler *sampler;

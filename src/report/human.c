@@ -91,7 +91,11 @@ const char *human_victims(const struct victims *v, char buf[static HUMAN_VICTIMS
     size_t used = 0;
     buf[0] = '\0';
     used = add_part(buf, used, v->connections_cut, "connections cut");
+    used = add_part(buf, used, v->connections_refused, "connections refused");
     used = add_part(buf, used, v->connections, "connections hit");
+    used = add_part(buf, used, v->items_lost, "items lost");
+    used = add_part(buf, used, v->stores_refused, "stores refused");
+    used = add_part(buf, used, v->packets, "packets");
     used = add_part(buf, used, v->chunks, "chunks");
     used = add_part(buf, used, v->delay_ms, "ms of delay");
     used = add_part(buf, used, v->bytes_dropped, "bytes dropped");

@@ -7,6 +7,8 @@
 #include "report/report.h"
 
 #include "base/jsonw.h"
+#include "report/breakers.h"
+#include "report/figures.h"
 
 #include <time.h>
 
@@ -110,6 +112,15 @@ static void key_node_stats(struct jsonw *j, const char *key, const struct node_s
 
 /* ---- one run ---- */
 
+static void write_named_values(struct jsonw *j, const char *key, const struct named_value *values,
+                               size_t count)
+{
+    jsonw_key_object(j, key);
+    for (size_t i = 0; i < count; i++)
+        jsonw_key_string(j, values[i].name, values[i].value);
+    jsonw_object_end(j);
+}
+
 static void write_phases(struct writer *w, const struct run_result *run)
 {
     struct jsonw *j = &w->json;
@@ -156,6 +167,22 @@ static void write_breaker_times(struct jsonw *j, const struct result_node_run *n
     jsonw_object_end(j);
 }
 
+static void write_breaker(struct jsonw *j, const struct run_result *run, unsigned node)
+{
+    if (run->nodes[node].stats.breaker == BREAKER_VIEW_NONE) {
+        jsonw_key_null(j, "breaker");
+        return;
+    }
+    struct breaker_summary s = breaker_summary_of(run, node);
+    jsonw_key_object(j, "breaker");
+    jsonw_key_uint(j, "opened", s.opened);
+    jsonw_key_uint(j, "probes", s.probes);
+    jsonw_key_uint(j, "probes_succeeded", s.probes_succeeded);
+    jsonw_key_uint(j, "probes_failed", s.probes_failed);
+    jsonw_key_uint(j, "rejected", s.rejected);
+    jsonw_object_end(j);
+}
+
 static void write_node_phases(struct jsonw *j, const struct run_result *run,
                               const struct result_node_run *n)
 {
@@ -185,6 +212,7 @@ static void write_nodes(struct writer *w, const struct run_result *run)
         jsonw_key_uint(j, "pool_total_max", n->pool_total_max);
         jsonw_key_uint(j, "pool_waiting_max", n->pool_waiting_max);
         write_breaker_times(j, n);
+        write_breaker(j, run, i);
         write_node_phases(j, run, n);
         jsonw_object_end(j);
     }
@@ -261,6 +289,10 @@ static void write_victims(struct jsonw *j, const struct victims *v)
     jsonw_key_uint(j, "delay_ms", v->delay_ms);
     jsonw_key_uint(j, "resets", v->resets);
     jsonw_key_uint(j, "connections_cut", v->connections_cut);
+    jsonw_key_uint(j, "connections_refused", v->connections_refused);
+    jsonw_key_uint(j, "items_lost", v->items_lost);
+    jsonw_key_uint(j, "stores_refused", v->stores_refused);
+    jsonw_key_uint(j, "packets", v->packets);
     jsonw_object_end(j);
 }
 
@@ -271,6 +303,8 @@ static void write_fault(struct writer *w, const struct run_result *run,
     const struct recovery_times *t = &f->times;
     jsonw_object(j);
     jsonw_key_string(j, "fault", f->text);
+    if (f->target != NULL && f->target[0] != '\0')
+        jsonw_key_string(j, "target", f->target);
     key_node(w, f->node);
     jsonw_key_string(j, "phase", f->phase < run->phase_count ? run->phases[f->phase].name : NULL);
     key_instant(w, "start_ns", t->fault_start_ns);
@@ -346,6 +380,10 @@ static void write_stalls(struct jsonw *j, const struct run_result *run)
     jsonw_key_uint(j, "overdue", run->overdue);
     key_ns(j, "overdue_limit_ns", run->overdue_ns);
     jsonw_key_int(j, "sampler_lag_max_ns", run->sampler_lag_max_ns);
+    if (run->leaked_connections < 0)
+        jsonw_key_null(j, "leaked_connections");
+    else
+        jsonw_key_int(j, "leaked_connections", run->leaked_connections);
 }
 
 static void write_run(struct writer *w, const struct run_result *run)
@@ -357,7 +395,12 @@ static void write_run(struct writer *w, const struct run_result *run)
     key_seed(j, run->seed);
     key_instant(w, "start_ns", run->start_ns);
     key_instant(w, "end_ns", run->end_ns);
+    key_ns(j, "timeout_ns", run->timeout_ns);
+    jsonw_key_bool(j, "open_loop", run->open_loop);
     jsonw_key_bool(j, "interrupted", run->interrupted);
+    jsonw_key_bool(j, "aborted", run->aborted);
+    if (run->load_count > 0)
+        write_named_values(j, "load", run->load, run->load_count);
     write_reasons(j, run);
     write_checks(j, run);
     key_counts(j, "counts", &run->total);
@@ -367,6 +410,7 @@ static void write_run(struct writer *w, const struct run_result *run)
     key_latency(j, "response_failed", &run->response_failed);
     write_stalls(j, run);
     write_baseline(j, run);
+    figures_write(j, w->result, run);
     write_phases(w, run);
     write_ops(w, run);
     write_nodes(w, run);
@@ -398,14 +442,6 @@ static void write_host(struct jsonw *j, const struct result_host *host)
     jsonw_object_end(j);
 }
 
-static void write_options(struct jsonw *j, const struct result *r)
-{
-    jsonw_key_object(j, "options");
-    for (size_t i = 0; i < r->option_count; i++)
-        jsonw_key_string(j, r->options[i].name, r->options[i].value);
-    jsonw_object_end(j);
-}
-
 static void write_targets(struct jsonw *j, const struct result *r)
 {
     jsonw_key_array(j, "nodes");
@@ -430,6 +466,18 @@ static void write_verdicts(struct jsonw *j, const struct result *r)
     jsonw_object_end(j);
 }
 
+static void write_skipped(struct jsonw *j, const struct result *r)
+{
+    jsonw_key_array(j, "skipped");
+    for (size_t i = 0; i < r->skipped_count; i++) {
+        jsonw_object(j);
+        jsonw_key_string(j, "scenario", r->skipped[i].scenario);
+        jsonw_key_string(j, "reason", r->skipped[i].reason);
+        jsonw_object_end(j);
+    }
+    jsonw_array_end(j);
+}
+
 int report_json(FILE *out, const struct result *r)
 {
     struct writer w = {.result = r};
@@ -444,9 +492,11 @@ int report_json(FILE *out, const struct result *r)
     write_started_at(j, r->start_unix_ns);
     key_elapsed(&w, "length_ns", r->start_ns, r->end_ns);
     write_host(j, &r->host);
-    write_options(j, r);
+    write_named_values(j, "options", r->options, r->option_count);
     write_targets(j, r);
+    write_skipped(j, r);
     jsonw_key_uint(j, "runs_dropped", r->runs_dropped);
+    spread_write(j, r);
     jsonw_key_array(j, "runs");
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);

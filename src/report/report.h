@@ -22,6 +22,9 @@ int report_text_run(FILE *out, const struct result *r, const struct run_result *
 /* What remains to be said when every run has been printed already: the overview and the verdict. */
 int report_text_end(FILE *out, const struct result *r, struct report_style style);
 
+/* How the figures of repeated scenarios vary; part of the two above that print an overview. */
+void report_text_spread(FILE *out, const struct result *r, struct report_style style);
+
 /* schema/result.v1.json */
 int report_json(FILE *out, const struct result *r);
 

@@ -69,6 +69,7 @@ struct run_result *run_result_new(size_t node_count)
     run->scenario = run->description = "";
     run->baseline_phase = -1;
     run->overdue_ns = NS_NEVER;
+    run->leaked_connections = -1;
     run->node_count = node_count;
     run->nodes = arena_array(&run->arena, node_count, sizeof(*run->nodes));
     if (!run->nodes) {

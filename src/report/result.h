@@ -110,9 +110,10 @@ enum breaker_expectation {
 
 /* One fault on one node. */
 struct result_fault {
-    const char *text; /* "latency 500ms ± 100ms, downstream" */
-    unsigned node;    /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
-    unsigned phase;   /* in which it starts */
+    const char *text;   /* "latency 500ms ± 100ms, downstream" */
+    const char *target; /* as the scenario says it: "one"; "" when not known */
+    unsigned node;      /* index; RECORDER_NODE_UNKNOWN: on none of the client's nodes */
+    unsigned phase;     /* in which it starts */
     struct recovery_times times;
     struct victims victims;
     bool may_miss;        /* no victim is fine (random faults with a low probability) */
@@ -127,8 +128,13 @@ struct run_result {
     uint64_t seed;
     ns_t start_ns;
     ns_t end_ns;
-    bool interrupted;   /* before its planned end */
-    int baseline_phase; /* or -1 */
+    ns_t timeout_ns;          /* of an operation */
+    bool open_loop;           /* arrivals do not wait for answers */
+    bool interrupted;         /* before its planned end */
+    bool aborted;             /* ended early by a check that failed */
+    int baseline_phase;       /* or -1 */
+    struct named_value *load; /* that was run: from the user's flags, the scenario, the defaults */
+    size_t load_count;
 
     struct result_phase *phases;
     size_t phase_count;
@@ -154,12 +160,19 @@ struct run_result {
     uint64_t overdue; /* operations */
     ns_t overdue_ns;  /* the limit; NS_NEVER: not judged */
     ns_t sampler_lag_max_ns;
+    int64_t leaked_connections; /* -1: not known */
 
     struct check *checks;
     size_t check_count;
     enum verdict verdict;
     const char **reasons; /* why not passed */
     size_t reason_count;
+};
+
+/* A scenario that cannot be run here. */
+struct result_skip {
+    const char *scenario;
+    const char *reason;
 };
 
 struct result {
@@ -175,6 +188,8 @@ struct result {
     ns_t end_ns;
     struct result_node *nodes;
     size_t node_count;
+    struct result_skip *skipped;
+    size_t skipped_count;
 
     struct run_result **runs; /* owned */
     size_t run_count;

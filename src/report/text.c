@@ -3,6 +3,7 @@
 #include "report/report.h"
 
 #include "base/wrap.h"
+#include "report/breakers.h"
 #include "report/human.h"
 #include "report/table.h"
 
@@ -261,6 +262,41 @@ static void write_recovery(const struct writer *w, const struct run_result *run)
     table_deinit(&t);
 }
 
+static bool has_breakers(const struct run_result *run)
+{
+    for (size_t i = 0; i < run->node_count; i++) {
+        if (run->nodes[i].stats.breaker != BREAKER_VIEW_NONE)
+            return true;
+    }
+    return false;
+}
+
+static void write_breakers(const struct writer *w, const struct run_result *run)
+{
+    struct table t;
+    if (!has_breakers(run))
+        return;
+    table_init(&t, "lrrrrrrrr");
+    HEAD(&t, "node", "closed for", "open for", "half-open for", "opened", "probes", "succeeded",
+         "failed", "rejected calls");
+    for (unsigned i = 0; i < run->node_count; i++) {
+        const struct result_node_run *n = &run->nodes[i];
+        struct breaker_summary s = breaker_summary_of(run, i);
+        table_cell(&t, node_name(w, i));
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_CLOSED]);
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_OPEN]);
+        cell_ns(w, &t, n->breaker_ns[BREAKER_VIEW_HALF_OPEN]);
+        cell_count(&t, s.opened);
+        cell_count(&t, s.probes);
+        cell_count(&t, s.probes_succeeded);
+        cell_count(&t, s.probes_failed);
+        cell_count(&t, s.rejected);
+    }
+    title(w, "Breakers");
+    table_print(&t, w->out, 4);
+    table_deinit(&t);
+}
+
 static void write_transitions(const struct writer *w, const struct run_result *run)
 {
     struct table t;
@@ -316,6 +352,24 @@ static void write_verdict_word(const struct writer *w, enum verdict verdict)
     fprintf(w->out, "%s%s%s%s", bold(w), colour, verdict_name(verdict), plain(w));
 }
 
+/* The load, where it is not what the session's options say. */
+static void write_load(const struct writer *w, const struct run_result *run)
+{
+    const char *lead = "  load of this scenario:";
+    for (size_t i = 0; i < run->load_count; i++) {
+        for (size_t o = 0; o < w->result->option_count; o++) {
+            const struct named_value *option = &w->result->options[o];
+            if (strcmp(option->name, run->load[i].name) != 0 ||
+                strcmp(option->value, run->load[i].value) == 0)
+                continue;
+            fprintf(w->out, "%s %s %s", lead, run->load[i].name, run->load[i].value);
+            lead = ",";
+        }
+    }
+    if (lead[0] == ',')
+        fputc('\n', w->out);
+}
+
 static void write_run(const struct writer *w, const struct run_result *run)
 {
     char length[HUMAN_SIZE];
@@ -324,11 +378,13 @@ static void write_run(const struct writer *w, const struct run_result *run)
     write_verdict_word(w, run->verdict);
     fputc('\n', w->out);
     wrap_print(w->out, run->description, 0, 2, 100);
+    write_load(w, run);
     write_phases(w, run);
     write_latency(w, run);
     write_errors(w, run);
     write_nodes(w, run);
     write_recovery(w, run);
+    write_breakers(w, run);
     write_transitions(w, run);
     write_checks(w, run);
 }
@@ -382,6 +438,9 @@ static void write_foot(const struct writer *w)
 {
     const struct result *r = w->result;
     const char *reason = first_reason(r);
+    for (size_t i = 0; i < r->skipped_count; i++)
+        fprintf(w->out, "%sskipped %s: %s\n", i == 0 ? "\n" : "", r->skipped[i].scenario,
+                r->skipped[i].reason);
     fprintf(w->out, "\nseed %llu, repeat with: %s\n", (unsigned long long)r->seed, r->command);
     fprintf(w->out, "verdict: ");
     write_verdict_word(w, r->verdict);
@@ -397,6 +456,7 @@ int report_text(FILE *out, const struct result *r, struct report_style style)
     for (size_t i = 0; i < r->run_count; i++)
         write_run(&w, r->runs[i]);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }
@@ -407,6 +467,7 @@ int report_text_end(FILE *out, const struct result *r, struct report_style style
     fputc('\n', out);
     write_head(&w);
     write_overview(&w);
+    report_text_spread(out, r, style);
     write_foot(&w);
     return ferror(out) ? -1 : 0;
 }

@@ -87,7 +87,7 @@ static void check_baseline(struct judge *j)
 {
     char measured[256], rate[HUMAN_SIZE];
     const struct gate *g = &j->run->baseline;
-    if (j->run->baseline_phase < 0)
+    if (j->run->baseline_phase < 0 || (j->run->aborted && j->run->phase_count < 2))
         return;
     human_count((uint64_t)g->goodput_per_s, rate);
     snprintf(measured, sizeof(measured), "%s operations/s", rate);
@@ -101,7 +101,9 @@ static void check_baseline(struct judge *j)
 static bool has_victims(const struct victims *v)
 {
     return v->connections > 0 || v->chunks > 0 || v->bytes > 0 || v->bytes_dropped > 0 ||
-           v->delay_ms > 0 || v->resets > 0 || v->connections_cut > 0;
+           v->delay_ms > 0 || v->resets > 0 || v->connections_cut > 0 ||
+           v->connections_refused > 0 || v->items_lost > 0 || v->stores_refused > 0 ||
+           v->packets > 0;
 }
 
 /*
@@ -126,7 +128,7 @@ static void check_fault_hit(struct judge *j, const struct result_fault *f)
 {
     char text[320], measured[HUMAN_VICTIMS_SIZE];
     bool hit;
-    if (f->may_miss)
+    if (f->may_miss || j->run->aborted)
         return;
     if (f->victims.counted) {
         hit = has_victims(&f->victims);
@@ -148,12 +150,13 @@ static void check_generator(struct judge *j)
         return;
     const struct recorder_counts *c = &j->run->phases[phase].counts;
     double share = c->offered > 0 ? (double)c->dropped / (double)c->offered : 0;
+    bool ok = share <= j->config->baseline_dropped_share_max;
     snprintf(text, sizeof(text), "the load generator kept up (at most %.1f %% dropped)",
              100 * j->config->baseline_dropped_share_max);
-    snprintf(measured, sizeof(measured), "%s of %s dropped in the baseline",
-             human_count(c->dropped, dropped), human_count(c->offered, offered));
-    add(j, CHECK_VALIDITY, "generator_kept_up", share <= j->config->baseline_dropped_share_max,
-        text, measured);
+    snprintf(measured, sizeof(measured), "%s%s of %s dropped in the baseline",
+             ok ? "" : "saturated: ", human_count(c->dropped, dropped),
+             human_count(c->offered, offered));
+    add(j, CHECK_VALIDITY, "generator_kept_up", ok, text, measured);
 }
 
 /* Whoever is never on time is saturated; whoever is late after a burst is not. */
@@ -206,7 +209,7 @@ static void check_recovered(struct judge *j, const struct result_fault *f)
 {
     char text[320], measured[160], success[HUMAN_SIZE], steady[HUMAN_SIZE];
     const struct recovery_times *t = &f->times;
-    if (j->config->may_have_no_recovery || f->may_not_recover || t->superseded ||
+    if (j->config->may_have_no_recovery || j->run->aborted || f->may_not_recover || t->superseded ||
         t->fault_end_ns == NS_NEVER || f->node >= j->run->node_count)
         return;
     snprintf(text, sizeof(text), "%s recovered from %s", node_name(j, f->node), f->text);
@@ -285,7 +288,7 @@ static void check_breaker(struct judge *j, const struct result_fault *f)
     char text[320], measured[64], after[HUMAN_SIZE];
     const struct recovery_times *t = &f->times;
     bool opened = t->breaker_open_ns != NS_NEVER;
-    if (f->breaker == BREAKER_MAY_OPEN)
+    if (f->breaker == BREAKER_MAY_OPEN || j->run->aborted)
         return;
     bool must = f->breaker == BREAKER_MUST_OPEN;
     snprintf(text, sizeof(text), "the breaker of %s %s under %s", node_name(j, f->node),
@@ -327,7 +330,7 @@ static void check_breakers_closed(struct judge *j)
                  breaker_view_name(view));
         bad++;
     }
-    if (judged > 0 && !j->config->may_have_no_recovery)
+    if (judged > 0 && !j->config->may_have_no_recovery && !j->run->aborted)
         add(j, CHECK_EXPECTED, "breaker_closed", bad == 0, "breakers of recovered nodes are closed",
             measured);
 }

@@ -20,9 +20,10 @@
  *
  * and those that the scenario added itself before.
  *
- * Precedence: wrong data fails the run whatever else happened; a run that was interrupted is
- * called so, since it had no time to show the rest; then an invalid run; then a failed check; else
- * passed.
+ * In a run that a check ended early, the faults had no time to show the rest, so what is expected
+ * of them is left out. Precedence: wrong data fails the run whatever else happened; a run that was
+ * interrupted is called so, since it had no time to show the rest; then an invalid run; then a
+ * failed check; else passed.
  */
 #ifndef REPORT_VERDICT_H
 #define REPORT_VERDICT_H

@@ -8,20 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "load/workers.h"
+#include "metrics/sockets.h"
+#include "report/check_eval.h"
 #include "report/collect.h"
 #include "report/human.h"
 #include "report/verdict.h"
 #include "scenario/controller.h"
 
+/* A client may close its connections a little after it was told to. */
+#define LEAK_WAIT (1000 * NS_PER_MS)
+#define LEAK_WAIT_STEP (10 * NS_PER_MS)
+
 #define WATCH_PERIOD (100 * NS_PER_MS) /* between two looks at the nodes */
 
 struct run {
     const struct run_config *config;
+    const struct result *result;
     struct driver_config client_config;
     const char *servers[SCENARIO_NODES_MAX];
     const char *names[SCENARIO_NODES_MAX];
     const char *proxies[SCENARIO_NODES_MAX];
+    uint16_t ports[SCENARIO_NODES_MAX];
     size_t node_count;
     struct recorder *recorder;
     struct transitions *transitions;
@@ -37,6 +46,12 @@ struct run {
     size_t phase;
     ns_t phase_start_ns[SCENARIO_PHASES_MAX]; /* when each really began; NS_NEVER = it did not */
     bool interrupted;
+    struct sockets_peers peers;
+    int sockets_before;         /* -1 = the kernel does not tell */
+    int64_t leaked_connections; /* likewise */
+    ns_t checked_ns;            /* when the checks that may end the run were last looked at */
+    int aborted_by;             /* index of the check that did, or -1 */
+    struct check_outcome abort_outcome;
     struct err broken; /* why the run says nothing; "" = it does */
     struct node_stats final_stats[SCENARIO_NODES_MAX];
 };
@@ -94,6 +109,32 @@ static int measure_begin(struct run *run, struct err *err)
     for (size_t i = 0; i < config->plan->fault_count; i++)
         run->fault_handles[i] = -1;
     return 0;
+}
+
+/* Without the kernel's answer the run goes on: only checks of leaks are then not measured. */
+static void sockets_begin(struct run *run)
+{
+    run->leaked_connections = run->sockets_before = -1;
+    for (size_t i = 0; i < run->node_count; i++)
+        if (sockets_peers_add(&run->peers, run->servers[i], NULL) != 0)
+            return;
+    run->sockets_before = sockets_count(&run->peers, NULL);
+}
+
+/* The client has been closed: what is left of its connections? */
+static void sockets_end(struct run *run)
+{
+    if (run->sockets_before < 0)
+        return;
+    ns_t deadline = ns_now() + LEAK_WAIT;
+    struct timespec step = ns_to_timespec(LEAK_WAIT_STEP);
+    int now = sockets_count(&run->peers, NULL);
+    while (now > run->sockets_before && ns_now() < deadline) {
+        nanosleep(&step, NULL);
+        now = sockets_count(&run->peers, NULL);
+    }
+    if (now >= 0)
+        run->leaked_connections = now > run->sockets_before ? now - run->sockets_before : 0;
 }
 
 static int client_begin(struct run *run, struct err *err)
@@ -165,14 +206,20 @@ static int run_begin(struct run *run, struct err *err)
         run->servers[i] = node->listen;
         run->names[i] = node->name;
         run->proxies[i] = node->proxy;
+        run->ports[i] = node->port;
     }
     for (size_t i = 0; i < SCENARIO_PHASES_MAX; i++)
         run->phase_start_ns[i] = NS_NEVER;
+    sockets_begin(run);
     if (measure_begin(run, err) != 0 || client_begin(run, err) != 0 || load_begin(run, err) != 0)
         return -1;
     struct controller_config controller = {
         .plan = run->config->plan,
-        .env = {.api = topology_api(topology), .proxies = run->proxies},
+        .env = {.api = topology_api(topology),
+                .proxies = run->proxies,
+                .nodes = topology_processes(topology),
+                .network_ports = run->config->private_network ? run->ports : NULL},
+        .watchdog = topology_watchdog(topology),
         .start_ns = run->start_ns,
         .fault_begins = fault_begins,
         .fault_ended = fault_ended,
@@ -240,34 +287,6 @@ static bool wait_for_signal(const struct run *run, ns_t when)
     return ppoll(&pfd, 1, &timeout, NULL) > 0;
 }
 
-static void run_through(struct run *run)
-{
-    ns_t end = run->start_ns + plan_length(run->config->plan);
-    enter_phase(run, SCENARIO_BASELINE);
-    for (ns_t now = run->start_ns; now < end; now = ns_now()) {
-        if (run_advance(run, now) != 0)
-            break;
-        ns_t next = ns_min(ns_min(controller_deadline(&run->controller), next_phase_ns(run)),
-                           now + WATCH_PERIOD);
-        if (wait_for_signal(run, next)) {
-            run->interrupted = true;
-            break;
-        }
-    }
-    run->end_ns = ns_now();
-}
-
-static void run_finish(struct run *run)
-{
-    struct err err;
-    if (controller_undo(&run->controller, &err) != 0 && run->broken.text[0] == '\0')
-        run->broken = err;
-    workers_stop(run->workers);
-    run->workers = NULL;
-    sampler_stop(run->sampler, ns_now());
-    read_node_stats(run, run->final_stats, (unsigned)run->node_count);
-}
-
 static void run_free(struct run *run)
 {
     workers_stop(run->workers);
@@ -300,8 +319,14 @@ static size_t collect_phases(const struct run *run, struct collect_phase *phases
 
 #define FAULT_TEXT_SIZE 160
 
+/* Texts of one fault until the result has copied them. */
+struct fault_texts {
+    char text[FAULT_TEXT_SIZE];
+    char target[TARGET_TEXT_SIZE];
+};
+
 static size_t collect_faults(const struct run *run, struct collect_fault *faults,
-                             char (*texts)[FAULT_TEXT_SIZE])
+                             struct fault_texts *texts)
 {
     const struct plan *plan = run->config->plan;
     size_t count = 0;
@@ -309,9 +334,10 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
         const struct fault_log *log = &run->controller.faults[i];
         if (log->first_on_ns == NS_NEVER)
             continue;
-        plan_fault_text(&plan->faults[i], texts[count], FAULT_TEXT_SIZE);
+        plan_fault_text(&plan->faults[i], texts[count].text, FAULT_TEXT_SIZE);
         faults[count] = (struct collect_fault){
-            .text = texts[count],
+            .text = texts[count].text,
+            .target = target_text(&plan->faults[i].step->target, texts[count].target),
             .node = (unsigned)plan->faults[i].node,
             .phase = (unsigned)plan->faults[i].step->phase,
             .handle = run->fault_handles[i],
@@ -363,11 +389,15 @@ static int about_checks(const struct run *run, struct run_result *out)
 /* What only the run knows, as checks before the general ones. */
 static int own_checks(const struct run *run, struct run_result *out)
 {
+    const struct scenario *scenario = &run->config->plan->scenario;
     for (size_t i = 0; i < run->evidence.count; i++)
         if (verdict_check_add(out, CHECK_HARD, "wrong_data_example", false, "an answer was wrong",
                               run->evidence.texts[i]) != 0)
             return -1;
     if (driver_checks(run, out) != 0 || about_checks(run, out) != 0)
+        return -1;
+    if (check_add_all(out, run->result, scenario->checks, scenario->check_count, run->aborted_by,
+                      run->abort_outcome.measured) != 0)
         return -1;
     if (run->broken.text[0] != '\0')
         return verdict_check_add(out, CHECK_VALIDITY, "rig_intact", false,
@@ -375,12 +405,13 @@ static int own_checks(const struct run *run, struct run_result *out)
     return 0;
 }
 
-static struct run_result *run_collect(struct run *run, struct err *err)
+/* `live`: while it goes on, until run->end_ns. */
+static struct run_result *run_collect(struct run *run, bool live, struct err *err)
 {
     const struct plan *plan = run->config->plan;
     struct collect_phase phases[SCENARIO_PHASES_MAX];
     struct collect_fault *faults = calloc(plan->fault_count + 1, sizeof *faults);
-    char(*texts)[FAULT_TEXT_SIZE] = calloc(plan->fault_count + 1, sizeof *texts);
+    struct fault_texts *texts = calloc(plan->fault_count + 1, sizeof *texts);
     struct run_result *out = NULL;
     if (faults == NULL || texts == NULL) {
         err_set(err, "out of memory");
@@ -391,7 +422,12 @@ static struct run_result *run_collect(struct run *run, struct err *err)
             .seed = run->config->seed,
             .start_ns = run->start_ns,
             .end_ns = run->end_ns,
+            .live = live,
+            .open_loop = !run->config->load->arrival.closed,
             .interrupted = run->interrupted,
+            .aborted = run->aborted_by >= 0,
+            .timeout_ns = run->config->timeout_ns,
+            .leaked_connections = run->leaked_connections,
             .baseline_phase = SCENARIO_BASELINE,
             .recorder = run->recorder,
             .sampler = run->sampler,
@@ -409,16 +445,95 @@ static struct run_result *run_collect(struct run *run, struct err *err)
     return out;
 }
 
+/* ---- checks that may end the run ---- */
+
+static bool has_abort_checks(const struct scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->check_count; i++)
+        if (scenario->checks[i].abort)
+            return true;
+    return false;
+}
+
+/* Judges them on the run as it is. */
+static void look_at_checks(struct run *run, ns_t now)
+{
+    const struct scenario *scenario = &run->config->plan->scenario;
+    run->end_ns = now;
+    read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+    struct run_result *so_far = run_collect(run, true, NULL);
+    if (so_far == NULL)
+        return; /* no memory now; the end of the run judges it too */
+    struct check_facts facts = {.run = so_far, .result = run->result, .live = true};
+    for (size_t i = 0; i < scenario->check_count && run->aborted_by < 0; i++)
+        if (scenario->checks[i].abort &&
+            check_fails_already(&facts, &scenario->checks[i], &run->abort_outcome))
+            run->aborted_by = (int)i;
+    run_result_free(so_far);
+}
+
+/* Once per interval. */
+static bool checks_end_run(struct run *run, ns_t now)
+{
+    if (now - run->checked_ns < run->config->interval_ns ||
+        !has_abort_checks(&run->config->plan->scenario))
+        return false;
+    run->checked_ns = now;
+    look_at_checks(run, now);
+    return run->aborted_by >= 0;
+}
+
+/* ---- the run ---- */
+
+static void run_through(struct run *run)
+{
+    ns_t end = run->start_ns + plan_length(run->config->plan);
+    enter_phase(run, SCENARIO_BASELINE);
+    for (ns_t now = run->start_ns; now < end; now = ns_now()) {
+        if (run_advance(run, now) != 0)
+            break;
+        if (checks_end_run(run, now))
+            break;
+        ns_t next = ns_min(ns_min(controller_deadline(&run->controller), next_phase_ns(run)),
+                           now + WATCH_PERIOD);
+        if (wait_for_signal(run, next)) {
+            run->interrupted = true;
+            break;
+        }
+    }
+    run->end_ns = ns_now();
+}
+
+static void run_finish(struct run *run)
+{
+    struct err err;
+    if (controller_undo(&run->controller, &err) != 0 && run->broken.text[0] == '\0')
+        run->broken = err;
+    workers_stop(run->workers);
+    run->workers = NULL;
+    sampler_stop(run->sampler, ns_now());
+    read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+    run->config->driver->close(run->client);
+    run->client = NULL;
+    sockets_end(run);
+}
+
+uint64_t rig_run_seed(uint64_t session_seed, uint64_t index)
+{
+    struct rng rng = rng_fork(session_seed, index);
+    return rng_u64(&rng) >> 11; /* 53 bits: every JSON reader keeps them */
+}
+
 int rig_run(const struct run_config *config, const struct result *result, struct run_result **out,
             struct err *err)
 {
-    struct run run = {.config = config};
+    struct run run = {.config = config, .result = result, .aborted_by = -1};
     evidence_init(&run.evidence);
     int rc = run_begin(&run, err);
     if (rc == 0) {
         run_through(&run);
         run_finish(&run);
-        struct run_result *collected = run_collect(&run, err);
+        struct run_result *collected = run_collect(&run, false, err);
         struct verdict_config verdict = VERDICT_CONFIG_DEFAULT;
         if (collected == NULL || own_checks(&run, collected) != 0 ||
             verdict_judge(collected, result, &verdict) != 0) {

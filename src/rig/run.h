@@ -31,7 +31,8 @@ struct run_config {
     ns_t timeout_ns;
     ns_t interval_ns; /* of the live figures */
     uint64_t seed;
-    int signal_fd; /* readable = stop now; not read */
+    int signal_fd;        /* readable = stop now; not read */
+    bool private_network; /* everything runs in a network namespace of our own */
     /* Called on the sampler's thread; `start_ns` is when the run began. May be NULL. */
     void (*on_interval)(void *arg, const struct interval *interval, unsigned nodes, ns_t start_ns);
     /* Called on the caller's thread. May be NULL. */
@@ -43,6 +44,10 @@ struct run_config {
     void (*on_stall)(void *arg, size_t phase, ns_t age);
     void *arg;
 };
+
+/* The seed of a session's `index`-th run: each has its own, so that repetitions differ and still
+ * repeat. */
+uint64_t rig_run_seed(uint64_t session_seed, uint64_t index);
 
 /*
  * Runs and judges. Returns 0 with the result, which the caller owns; a run that was stopped early,

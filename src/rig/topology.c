@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/node.h"
 #include "node/probe.h"
+#include "node/stale.h"
+#include "scenario/plan.h"
 #include "proxy/server.h"
 
 #define PROBE_TIMEOUT (5 * NS_PER_SEC) /* for a given server to answer */
@@ -18,12 +19,21 @@ struct topology {
     struct node *processes[SCENARIO_NODES_MAX]; /* NULL for given servers */
     struct proxy_server *server;                /* NULL for a foreign Toxiproxy */
     struct apiclient *api;
+    struct watchdog *watchdog;
     size_t created; /* proxies */
 };
+
+static void stale_found(void *arg, int pid, const char *mark)
+{
+    const struct topology *t = arg;
+    log_warn(t->config.log, "killed process %d, a node of an earlier run (%.40s) that is gone", pid,
+             mark);
+}
 
 static int start_own_nodes(struct topology *t, struct err *err)
 {
     char program[256];
+    stale_kill(stale_found, t);
     if (node_find_program(program, sizeof program, err) != 0)
         return -1;
     struct rng rng =
@@ -37,6 +47,7 @@ static int start_own_nodes(struct topology *t, struct err *err)
             .memory_mb = TOPOLOGY_MEMORY_MB,
             .connections_max = t->config.connections_max,
             .threads = 1,
+            .keep_account = t->config.new_accounts,
         };
         struct node **process = &t->processes[t->node_count];
         if (node_start(&config, &rng, process, err) != 0)
@@ -81,6 +92,43 @@ static int start_own_api(struct topology *t, char *url, size_t url_size, struct 
     return 0;
 }
 
+/* A run that was killed together with its watchdog may have left toxics, which have our names. */
+static int remove_stale_toxics(struct topology *t, const char *proxy, struct err *err)
+{
+    struct apiclient_toxic_view toxics[APICLIENT_STATS_TOXICS_MAX];
+    size_t count = 0;
+    if (apiclient_toxics(t->api, proxy, toxics, APICLIENT_STATS_TOXICS_MAX, &count, err) !=
+        APICLIENT_OK)
+        return -1;
+    for (size_t i = 0; i < count && i < APICLIENT_STATS_TOXICS_MAX; i++) {
+        if (strncmp(toxics[i].name, PLAN_FAULT_PREFIX, strlen(PLAN_FAULT_PREFIX)) != 0)
+            continue;
+        log_warn(t->config.log, "removing the toxic %s that an earlier run left on %s",
+                 toxics[i].name, proxy);
+        int rc = apiclient_toxic_remove(t->api, proxy, toxics[i].name, err);
+        if (rc != APICLIENT_OK && rc != APICLIENT_NOT_FOUND)
+            return -1;
+    }
+    return 0;
+}
+
+#define FOREIGN_PROXIES_MAX 256 /* that are looked at */
+
+static int clean_foreign_server(struct topology *t, struct err *err)
+{
+    size_t count = 0;
+    struct apiclient_proxy *list = calloc(FOREIGN_PROXIES_MAX, sizeof *list);
+    if (list == NULL)
+        return err_set(err, "out of memory");
+    int rc =
+        apiclient_list(t->api, list, FOREIGN_PROXIES_MAX, &count, err) == APICLIENT_OK ? 0 : -1;
+    for (size_t i = 0; i < count && i < FOREIGN_PROXIES_MAX && rc == 0; i++)
+        if (list[i].toxic_count > 0)
+            rc = remove_stale_toxics(t, list[i].name, err);
+    free(list);
+    return rc;
+}
+
 static int open_api(struct topology *t, struct err *err)
 {
     bool own = t->config.toxiproxy == NULL || t->config.toxiproxy[0] == '\0';
@@ -91,10 +139,13 @@ static int open_api(struct topology *t, struct err *err)
                                       .cancel_fd = t->config.cancel_fd};
     if (apiclient_new(&config, &t->api, err) != 0)
         return err_prefix(err, "-toxiproxy");
+    watchdog_server(t->watchdog, apiclient_url(t->api), !own);
     if (!own)
         log_info(t->config.log, "waiting for the Toxiproxy at %s, 30 s at most",
                  apiclient_url(t->api));
-    return apiclient_wait(t->api, 0, err) == APICLIENT_OK ? 0 : -1;
+    if (apiclient_wait(t->api, 0, err) != APICLIENT_OK)
+        return -1;
+    return own ? 0 : clean_foreign_server(t, err);
 }
 
 /* The host that reaches a proxy: loopback, or the machine of a foreign Toxiproxy. */
@@ -131,6 +182,7 @@ static int create_proxy(struct topology *t, size_t index, const char *host, stru
             err, "the proxy before %s cannot listen on %s (choose other ports with -proxy-port)",
             node->name, listen);
     t->created++;
+    watchdog_proxy(t->watchdog, node->proxy, true);
     const char *colon = strrchr(made.listen, ':');
     snprintf(node->listen, sizeof node->listen, "%s%s", host, colon != NULL ? colon : "");
     return 0;
@@ -163,10 +215,15 @@ int topology_start(const struct topology_config *config, struct topology **out, 
         return err_set(err, "out of memory");
     t->config = *config;
     bool own = config->servers == NULL || config->servers[0] == '\0';
-    if ((own ? start_own_nodes(t, err) : find_given_nodes(t, err)) != 0 ||
+    if (watchdog_start(&t->watchdog, err) != 0 ||
+        (own ? start_own_nodes(t, err) : find_given_nodes(t, err)) != 0 ||
         start_proxies(t, err) != 0) {
         topology_stop(t);
         return -1;
+    }
+    for (size_t i = 0; i < t->node_count; i++) {
+        const char *colon = strrchr(t->nodes[i].listen, ':');
+        t->nodes[i].port = colon != NULL ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
     }
     *out = t;
     return 0;
@@ -177,13 +234,16 @@ void topology_stop(struct topology *t)
     if (t == NULL)
         return;
     struct err err;
-    for (size_t i = 0; i < t->created && t->server == NULL; i++)
+    for (size_t i = 0; i < t->created && t->server == NULL; i++) {
         if (apiclient_delete(t->api, t->nodes[i].proxy, &err) != APICLIENT_OK)
             log_warn(t->config.log, "%s stays behind: %s", t->nodes[i].proxy, err.text);
+        watchdog_proxy(t->watchdog, t->nodes[i].proxy, false);
+    }
     apiclient_free(t->api);
     proxy_server_stop(t->server);
     for (size_t i = 0; i < SCENARIO_NODES_MAX; i++)
         node_free(t->processes[i]);
+    watchdog_stop(t->watchdog);
     free(t);
 }
 
@@ -200,6 +260,29 @@ const struct topology_node *topology_node(const struct topology *topology, size_
 struct apiclient *topology_api(const struct topology *topology)
 {
     return topology->api;
+}
+
+struct watchdog *topology_watchdog(const struct topology *topology)
+{
+    return topology->watchdog;
+}
+
+struct node *const *topology_processes(const struct topology *topology)
+{
+    return topology->processes;
+}
+
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+struct fault_means topology_means(const struct topology_config *config)
+{
+    return (struct fault_means){
+        .proxies = !config->direct,
+        .own_nodes = !is_given(config->servers),
+    };
 }
 
 int topology_check(struct topology *topology, struct err *err)

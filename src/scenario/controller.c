@@ -50,6 +50,26 @@ ns_t controller_deadline(const struct controller *controller)
     return ns_add(controller->config.start_ns, plan->events[controller->next_event].at_ns);
 }
 
+/* When the plan switches the fault off next. */
+static ns_t off_due(const struct controller *c, size_t fault)
+{
+    const struct plan *plan = c->config.plan;
+    for (size_t i = c->next_event; i < plan->event_count; i++)
+        if (plan->events[i].fault == fault && plan->events[i].action == PLAN_OFF)
+            return ns_add(c->config.start_ns, plan->events[i].at_ns);
+    return ns_add(c->config.start_ns, plan_length(plan));
+}
+
+static void watchdog_tell(struct controller *c, const struct fault *fault)
+{
+    struct watchdog_order order = {.kind = WATCHDOG_NOTHING};
+    if (c->config.watchdog == NULL || fault->type->ops->dead_man == NULL)
+        return;
+    fault->type->ops->dead_man(&c->config.env, fault, &order);
+    watchdog_arm(c->config.watchdog, fault->index,
+                 ns_add(off_due(c, fault->index), fault->type->overdue_ns), &order);
+}
+
 static int switch_on(struct controller *c, struct fault_log *log, struct err *err)
 {
     struct fault *fault = &log->fault;
@@ -61,8 +81,12 @@ static int switch_on(struct controller *c, struct fault_log *log, struct err *er
         if (c->config.fault_begins != NULL)
             c->config.fault_begins(c->config.arg, fault->index, log->first_on_ns);
     }
+    fault->on_ns = ns_now();
     log->active = true; /* also when switching on fails half-way: undo must then look at it */
-    return ops->on(&c->config.env, fault, err);
+    watchdog_tell(c, fault);
+    int rc = ops->on(&c->config.env, fault, err);
+    watchdog_tell(c, fault); /* a restarted node has another process number */
+    return rc;
 }
 
 static int fault_switch(struct controller *c, size_t index, bool on, struct err *err)
@@ -74,6 +98,23 @@ static int fault_switch(struct controller *c, size_t index, bool on, struct err 
         return err_prefix(err, "cannot switch %s a fault of node %zu", on ? "on" : "off",
                           fault->node + 1);
     log->active = on;
+    if (!on)
+        watchdog_disarm(c->config.watchdog, index);
+    return 0;
+}
+
+/* One event. A ramp moves by updating what is there, so that no byte notices but by its effect. */
+static int carry_out(struct controller *c, const struct plan_event *event, struct err *err)
+{
+    struct fault *fault = &c->faults[event->fault].fault;
+    const struct scenario_step *step = c->config.plan->faults[event->fault].step;
+    if (event->action == PLAN_OFF)
+        return fault_switch(c, event->fault, false, err);
+    fault->values = plan_values_at(step, event->position, &fault->toxicity);
+    if (event->action == PLAN_ON)
+        return fault_switch(c, event->fault, true, err);
+    if (fault->type->ops->update(&c->config.env, fault, err) != 0)
+        return err_prefix(err, "cannot change a fault of node %zu", fault->node + 1);
     return 0;
 }
 
@@ -95,7 +136,7 @@ int controller_advance(struct controller *controller, ns_t now, size_t phase, st
         if (plan->faults[event->fault].step->phase > phase)
             break;
         controller->next_event++;
-        if (fault_switch(controller, event->fault, event->action == PLAN_ON, err) != 0)
+        if (carry_out(controller, event, err) != 0)
             return -1;
         if (--controller->faults[event->fault].events_left == 0)
             fault_over(controller, event->fault);

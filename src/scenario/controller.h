@@ -25,7 +25,8 @@ struct fault_log {
 struct controller_config {
     const struct plan *plan;
     struct fault_env env;
-    ns_t start_ns; /* when the plan's time 0 was */
+    struct watchdog *watchdog; /* undoes what we do not; NULL = none */
+    ns_t start_ns;             /* when the plan's time 0 was */
     /* Just before a fault is switched on for the first time and just after it was switched off for
      * the last time. May be NULL. */
     void (*fault_begins)(void *arg, size_t fault, ns_t now);

@@ -22,15 +22,14 @@ static int fail_at(const struct yaml_doc *doc, size_t line, size_t column, struc
         const char *newline = memchr(start, '\n', (size_t)(end - start));
         start = newline != NULL ? newline + 1 : end;
     }
-    size_t width = 0;
+    /* Of a long line, the part around the place. */
+    size_t skipped = column >= QUOTE_MAX ? column - QUOTE_MAX / 2 : 0, width = 0;
+    start = skipped < (size_t)(end - start) ? start + skipped : end;
     while (start + width < end && start[width] != '\n' && width < QUOTE_MAX)
         width++;
     struct err problem;
-    if (column >= QUOTE_MAX)
-        err_set(&problem, "%s:%zu:%zu: %s", doc->source, line + 1, column + 1, text);
-    else
-        err_set(&problem, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
-                (int)width, start, (int)column, "");
+    err_set(&problem, "%s:%zu:%zu: %s\n  %.*s\n  %*s^", doc->source, line + 1, column + 1, text,
+            (int)width, start, (int)(column - skipped), "");
     if (doc->problems->count < YAML_PROBLEMS_MAX)
         doc->problems->errors[doc->problems->count++] = problem;
     return err_set(err, "%s", problem.text);
@@ -107,6 +106,30 @@ int yaml_fail(struct yaml_doc *doc, const yaml_node_t *node, struct err *err, co
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
     return fail_at(doc, node->start_mark.line, node->start_mark.column, err, text);
+}
+
+/* Where the text of a scalar stands in its line: after the quote, if there is one. In a block, or
+ * where an escape makes text and source differ, only the beginning is known. */
+static size_t column_inside(const yaml_node_t *node, size_t offset)
+{
+    size_t column = node->start_mark.column;
+    bool quoted = node->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
+                  node->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    size_t source_length = node->end_mark.index - node->start_mark.index - (quoted ? 2 : 0);
+    if (node->start_mark.line != node->end_mark.line || source_length != node->data.scalar.length)
+        return column;
+    return column + (quoted ? 1 : 0) + offset;
+}
+
+int yaml_fail_inside(struct yaml_doc *doc, const yaml_node_t *node, size_t offset, struct err *err,
+                     const char *format, ...)
+{
+    char text[200];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    return fail_at(doc, node->start_mark.line, column_inside(node, offset), err, text);
 }
 
 int yaml_fail_unknown(struct yaml_doc *doc, const yaml_node_t *node, struct err *err,

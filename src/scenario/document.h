@@ -50,6 +50,10 @@ int yaml_number(struct yaml_doc *doc, const yaml_node_t *node, const char *what,
 int yaml_fail(struct yaml_doc *doc, const yaml_node_t *node, struct err *err, const char *format,
               ...) __attribute__((format(printf, 4, 5)));
 
+/* An error about the byte at `offset` of a scalar's text, as near as the source tells. */
+int yaml_fail_inside(struct yaml_doc *doc, const yaml_node_t *node, size_t offset, struct err *err,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+
 /* An error about a word that is none of `known` (NULL-terminated), with a suggestion. */
 int yaml_fail_unknown(struct yaml_doc *doc, const yaml_node_t *node, struct err *err,
                       const char *what, const char *const *known);

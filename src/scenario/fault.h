@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "proxy/apiclient.h"
 #include "scenario/victims.h"
+#include "scenario/watchdog.h"
 
 #define FAULT_PARAMS_MAX 8
 
@@ -67,18 +68,20 @@ struct fault {
     unsigned streams;
     double toxicity;
     struct fault_values values; /* may change while it is on; then `update` is called */
+    ns_t on_ns;                 /* when it was last switched on */
     struct victims victims;
 };
 
 struct node;
-struct netfault;
 
 /* What faults work with; the rig fills it in. It outlives every fault. */
 struct fault_env {
     struct apiclient *api;      /* NULL: no proxies */
     const char *const *proxies; /* name by node; NULL without proxies */
     struct node *const *nodes;  /* our processes by node; NULL entries, or NULL: foreign nodes */
-    struct netfault *network;   /* NULL: no faults in the kernel */
+    /* Where the client connects, by node, on the loopback of a private network namespace; NULL: the
+     * run is not in one. */
+    const uint16_t *network_ports;
 };
 
 /* What will be there, known before anything is started. */
@@ -105,6 +108,9 @@ struct fault_ops {
      * with -1 before the first `on`, with 1 after the last `off`. NULL: on and off count.
      */
     void (*count)(const struct fault_env *env, struct fault *fault, int sign);
+    /* What undoes it should we not. NULL: it ends by itself, or with our own processes. */
+    void (*dead_man)(const struct fault_env *env, const struct fault *fault,
+                     struct watchdog_order *order);
 };
 
 struct fault_type {

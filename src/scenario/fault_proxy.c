@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The target's proxy disabled: its connections are closed, new ones refused. */
+#include <stdio.h>
+
 #include "scenario/fault.h"
 
 static int proxy_probe(const struct fault_type *type, const struct fault_means *means,
@@ -36,11 +38,19 @@ static void proxy_count(const struct fault_env *env, struct fault *fault, int si
         fault->victims.connections_cut += (uint64_t)(int64_t)sign * stats.connections_cut;
 }
 
+static void proxy_dead_man(const struct fault_env *env, const struct fault *fault,
+                           struct watchdog_order *order)
+{
+    order->kind = WATCHDOG_PROXY;
+    snprintf(order->proxy, sizeof order->proxy, "%s", env->proxies[fault->node]);
+}
+
 static const struct fault_ops down = {
     .probe = proxy_probe,
     .on = proxy_on,
     .off = proxy_off,
     .count = proxy_count,
+    .dead_man = proxy_dead_man,
 };
 
 static const struct fault_type types[] = {

@@ -114,12 +114,23 @@ static void toxic_count(const struct fault_env *env, struct fault *fault, int si
     }
 }
 
+static void toxic_dead_man(const struct fault_env *env, const struct fault *fault,
+                           struct watchdog_order *order)
+{
+    order->kind = WATCHDOG_TOXICS;
+    snprintf(order->proxy, sizeof order->proxy, "%s", env->proxies[fault->node]);
+    for (unsigned stream = STREAM_UPSTREAM; stream <= STREAM_DOWNSTREAM; stream++)
+        if (fault->streams & stream)
+            toxic_name(fault, stream, order->toxics[stream - 1], sizeof order->toxics[0]);
+}
+
 static const struct fault_ops toxic_fault = {
     .probe = toxic_probe,
     .on = toxic_on,
     .off = toxic_off,
     .update = toxic_update,
     .count = toxic_count,
+    .dead_man = toxic_dead_man,
 };
 
 #define TOXIC(type)                                                                \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/suggest.h"
+#include "scenario/checks_file.h"
 #include "scenario/file_step.h"
 #include "scenario/reader.h"
 #include "scenario/scenario.h"
@@ -16,7 +17,10 @@
 #define FILE_BYTES_MAX (1u << 20)
 
 const char *const scenario_load_keys[LOAD_KEY_COUNT + 1] = {
-    "workload", "arrival", "rate", "concurrency", "keys", "values", NULL};
+    "workload", "arrival", "rate", "concurrency", "keys", "values", "hit_ratio", "prefill", NULL};
+const char *const scenario_load_flags[LOAD_KEY_COUNT + 1] = {"workload",    "arrival", "rate",
+                                                             "concurrency", "keys",    "value-size",
+                                                             "hit-ratio",   "prefill", NULL};
 
 static int file_name(struct yaml_doc *doc, yaml_node_t *node, void *target, struct err *err)
 {
@@ -159,39 +163,56 @@ static int read_load(struct yaml_doc *doc, yaml_node_t *node, struct scenario_lo
             rc = yaml_fail(doc, key, err, "key \"%s\" is given twice", word);
         else if (read_text(doc, value, word, load->text[i], sizeof load->text[i], err) != 0)
             rc = -1;
-        else if (rules != NULL && rules->load_check(rules->arg, word, load->text[i], &reason) != 0)
+        else if (rules != NULL && rules->load_check(rules->arg, (enum scenario_load_key)i,
+                                                    load->text[i], &reason) != 0)
             rc = yaml_fail(doc, value, err, "%s", reason.text);
     }
     return rc;
 }
 
-static const struct yaml_key file_keys[] = {
-    {"name", file_name},  {"description", file_description}, {"group", file_group},
-    {"load", read_later}, {"phases", file_phases},           {"steps", read_later},
-    {NULL, NULL},
+const struct yaml_key scenario_keys[] = {
+    {"name", file_name},     {"description", file_description},
+    {"group", file_group},   {"load", read_later},
+    {"phases", file_phases}, {"steps", read_later},
+    {"checks", read_later},  {NULL, NULL},
 };
 
-/* The keys that must be there. */
+const char *const scenario_keys_required[] = {"name", "description", "phases", NULL};
+
 static int check_missing(struct yaml_doc *doc, yaml_node_t *root, struct err *err)
 {
-    static const char *const needed[] = {"name", "description", "phases"};
     int rc = 0;
-    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
-        if (yaml_doc_find(doc, root, needed[i]) == NULL)
-            rc = yaml_fail(doc, root, err, "key \"%s\" is missing", needed[i]);
+    for (size_t i = 0; scenario_keys_required[i] != NULL; i++)
+        if (yaml_doc_find(doc, root, scenario_keys_required[i]) == NULL)
+            rc = yaml_fail(doc, root, err, "key \"%s\" is missing", scenario_keys_required[i]);
     return rc;
+}
+
+/* Last of all, when the phases are known. */
+static int read_checks(struct yaml_doc *doc, yaml_node_t *root, struct scenario *scenario,
+                       struct err *err)
+{
+    const char *phases[SCENARIO_PHASES_MAX + 1] = {NULL};
+    yaml_node_t *checks = yaml_doc_find(doc, root, "checks");
+    for (size_t i = 0; i < scenario->phase_count; i++)
+        phases[i] = scenario->phases[i].name;
+    if (checks == NULL || scenario->phase_count == 0)
+        return 0;
+    return checks_file_read(doc, checks, phases, scenario->checks, &scenario->check_count, err);
 }
 
 static int read_file(struct yaml_doc *doc, yaml_node_t *root, const struct scenario_rules *rules,
                      struct scenario *out, struct err *err)
 {
     uint32_t seen = 0;
-    int rc = read_mapping(doc, root, "a scenario file", file_keys, out, &seen, err);
+    int rc = read_mapping(doc, root, "a scenario file", scenario_keys, out, &seen, err);
     yaml_node_t *load = yaml_doc_find(doc, root, "load"),
                 *steps = yaml_doc_find(doc, root, "steps");
     if (load != NULL && read_load(doc, load, &out->load, rules, err) != 0)
         rc = -1;
     if (steps != NULL && steps_read(doc, steps, out, err) != 0)
+        rc = -1;
+    if (read_checks(doc, root, out, err) != 0)
         rc = -1;
     if (rc == 0)
         rc = check_missing(doc, root, err);

@@ -2,10 +2,13 @@
 #include "scenario/plan.h"
 
 #include <assert.h>
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define RAMP_NS_MIN (10 * NS_PER_MS)   /* between two values of a ramp */
 #define PHASE_NS_MIN (100 * NS_PER_MS) /* shorter phases hold too few operations to judge */
 
 /* Random streams of a plan: one per step for its targets, one per fault for its jitter. */
@@ -65,7 +68,7 @@ static int place_fault(struct plan *plan, size_t step_index, size_t node, size_t
         .start_ns =
             begin + in_phase(plan, step->phase, ns_add(step->at_ns, (ns_t)turn * step->stagger_ns)),
     };
-    snprintf(fault->name, sizeof fault->name, "memchaos_%zu", step_index + 1);
+    snprintf(fault->name, sizeof fault->name, PLAN_FAULT_PREFIX "%zu", step_index + 1);
     if (fault->start_ns >= phase_end(plan, step->phase))
         return err_set(err,
                        "scenario %s: step %zu would start on node %zu after its phase has ended: "
@@ -129,6 +132,27 @@ static void add_event(struct plan *plan, struct plan_event event)
     plan->events[plan->event_count++] = event;
 }
 
+/* How many values a ramp goes through in `length`; a moment is too short for more than the first.
+ */
+static size_t ramp_values(const struct scenario_step *step, ns_t length)
+{
+    ns_t most = length / RAMP_NS_MIN;
+    return step->ramp_steps == 0 || most < 2 ? 1 : (size_t)ns_min(step->ramp_steps, most);
+}
+
+/* The fault on from `on` to `off`, with the values of its ramps between, each for the same time. */
+static void place_repetition(struct plan *plan, size_t index, ns_t on, ns_t off)
+{
+    size_t values = ramp_values(plan->faults[index].step, off - on);
+    add_event(plan, (struct plan_event){.at_ns = on, .action = PLAN_ON, .fault = index});
+    for (size_t i = 1; i < values; i++)
+        add_event(plan, (struct plan_event){.at_ns = on + scaled((ns_t)i, off - on, (ns_t)values),
+                                            .action = PLAN_CHANGE,
+                                            .position = (double)i / (double)(values - 1),
+                                            .fault = index});
+    add_event(plan, (struct plan_event){.at_ns = off, .action = PLAN_OFF, .fault = index});
+}
+
 static void place_repetitions(struct plan *plan, size_t index)
 {
     const struct plan_fault *fault = &plan->faults[index];
@@ -141,8 +165,7 @@ static void place_repetitions(struct plan *plan, size_t index)
         ns_t late_max = ns_min(step->jitter_ns, end - start - 1);
         ns_t on = start + (ns_t)rng_below(&rng, (uint64_t)late_max + 1);
         ns_t off = ns_min(ns_add(on, length), end);
-        add_event(plan, (struct plan_event){.at_ns = on, .action = PLAN_ON, .fault = index});
-        add_event(plan, (struct plan_event){.at_ns = off, .action = PLAN_OFF, .fault = index});
+        place_repetition(plan, index, on, off);
     }
 }
 
@@ -150,7 +173,7 @@ static int place_events(struct plan *plan, struct err *err)
 {
     size_t count = 0;
     for (size_t i = 0; i < plan->fault_count; i++)
-        count += 2 * repetitions(plan, &plan->faults[i]);
+        count += (2 + plan->faults[i].step->ramp_steps) * repetitions(plan, &plan->faults[i]);
     if (count > PLAN_EVENTS_MAX)
         return err_set(err,
                        "scenario %s: its faults would be switched more than %d times; "
@@ -199,8 +222,45 @@ size_t plan_phase_at(const struct plan *plan, ns_t at_ns)
     return phase;
 }
 
+struct fault_values plan_values_at(const struct scenario_step *step, double position,
+                                   double *toxicity)
+{
+    struct fault_param params[FAULT_PARAMS_MAX];
+    size_t count = fault_params(step->fault, params);
+    struct fault_values values = step->values;
+    for (size_t i = 0; i < count; i++) {
+        values.v[i] += (step->values_to.v[i] - step->values.v[i]) * position;
+        if (params[i].whole)
+            values.v[i] = nearbyint(values.v[i]);
+    }
+    *toxicity = step->toxicity + (step->toxicity_to - step->toxicity) * position;
+    return values;
+}
+
+__attribute__((format(printf, 4, 5))) static void append(char *text, size_t size, size_t *used,
+                                                         const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    if (*used < size)
+        *used += (size_t)vsnprintf(text + *used, size - *used, format, ap);
+    va_end(ap);
+}
+
 void plan_fault_text(const struct plan_fault *fault, char *text, size_t size)
 {
     const struct scenario_step *step = fault->step;
     fault_text(step->fault, step->streams, step->toxicity, &step->values, text, size);
+    if (step->ramp_steps == 0)
+        return;
+    size_t used = strlen(text);
+    append(text, size, &used, ", to");
+    struct fault_param params[FAULT_PARAMS_MAX];
+    size_t count = fault_params(step->fault, params);
+    for (size_t i = 0; i < count; i++)
+        if (step->values_to.v[i] != step->values.v[i])
+            append(text, size, &used, " %s=%g", params[i].name, step->values_to.v[i]);
+    if (step->toxicity_to != step->toxicity)
+        append(text, size, &used, " toxicity=%g", step->toxicity_to);
+    append(text, size, &used, " in %u steps", step->ramp_steps);
 }

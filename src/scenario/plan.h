@@ -23,6 +23,9 @@ struct plan_config {
     const double *key_shares; /* of the keys by node, for "hottest"; NULL = not known */
 };
 
+/* Begins the name of everything that a fault creates. */
+#define PLAN_FAULT_PREFIX "memchaos_"
+
 /* One step on one node. */
 struct plan_fault {
     const struct scenario_step *step;
@@ -72,7 +75,12 @@ ns_t plan_length(const struct plan *plan);
 /* The index of the phase at `at_ns` from the start; the last one after the end. */
 size_t plan_phase_at(const struct plan *plan, ns_t at_ns);
 
-/* What a fault does, for people: "latency downstream latency=500 jitter=50", "proxy down". */
+/* The attributes of a step at a position within its ramps, and its toxicity. */
+struct fault_values plan_values_at(const struct scenario_step *step, double position,
+                                   double *toxicity);
+
+/* What a fault does, for people: "latency downstream latency=500 jitter=50", "proxy down",
+ * with a ramp "latency downstream latency=0..500". */
 void plan_fault_text(const struct plan_fault *fault, char *text, size_t size);
 
 #endif

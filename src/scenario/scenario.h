@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "scenario/check.h"
 #include "scenario/document.h"
 #include "scenario/fault.h"
 #include "scenario/target.h"
@@ -57,8 +58,8 @@ struct scenario_step {
     unsigned ramp_steps; /* values of the longest ramp, the first and the last included; 0 = none */
 };
 
-/* The load that a scenario asks for: texts of the command line's flags of the same names, "" where
- * it asks for nothing. A flag that the user gave wins. */
+/* The load that a scenario asks for: texts of the command line's flags, "" where it asks for
+ * nothing. A flag that the user gave wins. */
 enum scenario_load_key {
     LOAD_WORKLOAD,
     LOAD_ARRIVAL,
@@ -66,10 +67,14 @@ enum scenario_load_key {
     LOAD_CONCURRENCY,
     LOAD_KEYS,
     LOAD_VALUES,
+    LOAD_HIT_RATIO,
+    LOAD_PREFILL,
     LOAD_KEY_COUNT,
 };
 
-extern const char *const scenario_load_keys[LOAD_KEY_COUNT + 1]; /* NULL-terminated */
+/* NULL-terminated, and the flags by the same index. */
+extern const char *const scenario_load_keys[LOAD_KEY_COUNT + 1];
+extern const char *const scenario_load_flags[LOAD_KEY_COUNT + 1];
 
 struct scenario_load {
     char text[LOAD_KEY_COUNT][128];
@@ -84,13 +89,15 @@ struct scenario {
     size_t phase_count;
     struct scenario_step steps[SCENARIO_STEPS_MAX];
     size_t step_count;
+    struct check_rule checks[CHECK_RULES_MAX];
+    size_t check_count;
     struct scenario_load load;
 };
 
 /* What a file may say about the layers above, which check it. */
 struct scenario_rules {
-    /* Whether `text` fits the load key `key`: 0, or -1 with the reason. */
-    int (*load_check)(void *arg, const char *key, const char *text, struct err *err);
+    /* Whether `text` fits the load key: 0, or -1 with the reason. */
+    int (*load_check)(void *arg, enum scenario_load_key key, const char *text, struct err *err);
     void *arg;
 };
 

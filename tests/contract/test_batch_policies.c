@@ -64,6 +64,7 @@ static struct mcm_client_config half_dead(enum mcm_failure_policy policy)
     config.on_failure = policy;
     config.connect_timeout = 5 * SEC;
     config.maintenance_thread = false;
+    config.dial_backoff = 0; /* every attempt is one to connect */
     return config;
 }
 

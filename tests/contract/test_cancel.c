@@ -17,6 +17,7 @@
 
 #include <mcmeta/mcmeta.h>
 
+#include "base/rng.h"
 #include "memcached.h"
 
 #define MS INT64_C(1000000)
@@ -299,6 +300,83 @@ static void a_child_gets_clean_errors_and_the_parent_goes_on(void **state)
     }
 }
 
+/* A request of a storm in a loop, which its callback submits again. */
+struct loop_request {
+    struct mcm_loop *loop;
+    char key[16], buffer[64];
+    uint64_t id;
+    unsigned answered, cancelled, wrong, calls, left;
+};
+
+static void submit_request(struct loop_request *request);
+
+static void take_answer(void *arg, const struct mcm_result *result)
+{
+    struct loop_request *request = arg;
+    bool is_right = result->outcome == MCM_OK && result->value.size == strlen(request->key) &&
+                    memcmp(result->value.data, request->key, result->value.size) == 0;
+    request->calls++;
+    request->id = 0;
+    request->answered += is_right;
+    request->cancelled += result->outcome == MCM_E_CANCELLED;
+    request->wrong += !is_right && result->outcome != MCM_E_CANCELLED;
+    submit_request(request);
+}
+
+static void submit_request(struct loop_request *request)
+{
+    struct mcm_loop_call call = {
+        .deadline = mcm_after(GENEROUS), .done = take_answer, .arg = request};
+    if (request->left == 0)
+        return;
+    request->left--;
+    memset(request->buffer, 0, sizeof(request->buffer));
+    enum mcm_outcome outcome = mcm_loop_get(request->loop, &call, MCM_KEY(request->key),
+                                            request->buffer, sizeof(request->buffer));
+    request->id = call.id;
+    request->wrong += outcome != MCM_OK;
+}
+
+/* Any of them is cancelled at any time, also by a callback of another and while it is queued. */
+static void a_storm_of_cancellations_in_a_loop_never_mixes_answers(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 16, TURNS = 300 };
+    struct mcm_server list;
+    struct mcm_client_config config = config_for(&list, MCM_MODE_SHARED);
+    config.lanes = 2;
+    struct mcm_loop *loop = mcm_loop_new(&config, NULL, 0);
+    struct mcm_client *client = new_client(MCM_MODE_EXCLUSIVE);
+    struct loop_request requests[REQUESTS] = {0};
+    struct rng rng = rng_seeded(11);
+    for (int i = 0; i < REQUESTS; i++) {
+        requests[i].loop = loop;
+        requests[i].left = TURNS;
+        snprintf(requests[i].key, sizeof(requests[i].key), "lstorm-%d", i);
+        set_text(client, requests[i].key, requests[i].key);
+        submit_request(&requests[i]);
+    }
+    mcm_ns end = mcm_after(GENEROUS);
+    while (mcm_loop_pending(loop) > 0 && mcm_after(0) < end) {
+        mcm_loop_process(loop);
+        if (rng_below(&rng, 2) == 0)
+            mcm_loop_cancel(loop, requests[rng_below(&rng, REQUESTS)].id);
+    }
+    unsigned cancelled = 0, answered = 0;
+    for (int i = 0; i < REQUESTS; i++) {
+        assert_int_equal(requests[i].calls, TURNS);
+        assert_int_equal(requests[i].wrong, 0);
+        cancelled += requests[i].cancelled;
+        answered += requests[i].answered;
+    }
+    assert_true(cancelled > 0 && answered > 0);
+    struct mcm_server_stats stats = {.size = sizeof(stats)};
+    mcm_loop_stats(loop, 0, &stats);
+    assert_int_equal(stats.destroyed, 0); /* no connection pays for it */
+    mcm_client_free(client);
+    mcm_loop_free(loop);
+}
+
 static void never(void *arg, const struct mcm_result *result)
 {
     (void)result;
@@ -310,6 +388,7 @@ static void a_childs_loop_is_dead_and_the_parents_goes_on(void **state)
     (void)state;
     struct mcm_server list;
     struct mcm_client_config config = config_for(&list, MCM_MODE_SHARED);
+    config.idle_connections_min = 1; /* one that is open, and requests on their way */
     struct mcm_loop *loop = mcm_loop_new(&config, NULL, 0);
     unsigned calls = 0;
     char buffer[8];
@@ -320,8 +399,10 @@ static void a_childs_loop_is_dead_and_the_parents_goes_on(void **state)
     if (child == 0) {
         alarm(60);
         mcm_loop_process(loop);
+        struct mcm_server_stats stats = {.size = sizeof(stats)};
         bool well = mcm_loop_get(loop, &call, MCM_KEY("fork"), buffer, 8) == MCM_E_FORKED &&
-                    mcm_loop_run(loop, mcm_after(GENEROUS)) == 1;
+                    mcm_loop_stats(loop, 0, &stats) == -1 &&
+                    mcm_loop_run(loop, mcm_after(GENEROUS)) == 1 && calls == 0;
         mcm_loop_free(loop);
         _exit(!well);
     }
@@ -357,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_fired_token_ends_calls_until_it_is_reset),
         cmocka_unit_test(a_storm_of_cancellations_never_mixes_answers),
         cmocka_unit_test(a_child_gets_clean_errors_and_the_parent_goes_on),
+        cmocka_unit_test(a_storm_of_cancellations_in_a_loop_never_mixes_answers),
         cmocka_unit_test(a_childs_loop_is_dead_and_the_parents_goes_on),
     };
     return cmocka_run_group_tests_name("mcmeta/cancel", tests, start_server, stop_server);

@@ -128,7 +128,10 @@ static void values_of_every_size_come_back(void **state)
 static void too_large_values_keep_the_connection(void **state)
 {
     (void)state;
-    struct mcm_client *client = client_with(1);
+    struct mcm_server list;
+    struct mcm_client_config config = config_for(&list, 1);
+    config.value_size_max = 1048576;
+    struct mcm_client *client = mcm_client_new(&config, NULL, 0);
     char *value = calloc(1, 1048577);
     struct mcm_result result;
     struct mcm_slice over_our_limit = {value, 1048577}, over_its_limit = {value, 1048576};

@@ -128,12 +128,28 @@ static void use_loop(void)
     struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
     config.servers = &list;
     config.server_count = 1;
+    config.health_check_period = config.health_timeout = 20 * MS;
+    config.idle_max = 40 * MS;
     struct mcm_loop *loop = mcm_loop_new(&config, NULL, 0);
     enum mcm_outcome outcome = MCM_OK;
     struct mcm_loop_call call = {.deadline = mcm_after(20 * SEC), .done = note, .arg = &outcome};
     assert_int_equal(mcm_loop_delete(loop, &call, MCM_KEY("clock")), MCM_OK);
     mcm_loop_run(loop, mcm_after(20 * SEC));
     assert_int_equal(outcome, MCM_NOT_FOUND);
+    memcached_pause(&server);
+    call.deadline = mcm_after(60 * MS);
+    assert_int_equal(mcm_loop_delete(loop, &call, MCM_KEY("clock")), MCM_OK);
+    mcm_loop_run(loop, mcm_after(20 * SEC));
+    assert_int_equal(outcome, MCM_E_TIMEOUT_READ);
+    /* What only time ends: a health check, and the connection. */
+    struct mcm_server_stats stats = {.size = sizeof(stats)};
+    mcm_ns end = mcm_after(20 * SEC);
+    do {
+        mcm_loop_process(loop);
+        mcm_loop_stats(loop, 0, &stats);
+    } while (stats.total > 0 && mcm_after(0) < end);
+    assert_int_equal(stats.total, 0);
+    memcached_resume(&server);
     mcm_loop_free(loop);
 }
 

@@ -298,6 +298,12 @@ static void features_that_a_server_lacks_are_refused_here(void **state)
 {
     (void)state;
     assert_int_equal(mcm_version_capabilities("1.6.18"), 0);
+    assert_int_equal(mcm_version_capabilities("1.6.19"), 0);
+    assert_int_equal(mcm_version_capabilities("1.6.20"), MCM_CAN_APPEND_VIVIFY);
+    assert_int_equal(mcm_version_capabilities("1.6.26"), MCM_CAN_APPEND_VIVIFY);
+    assert_int_equal(mcm_version_capabilities("1.6.27"),
+                     MCM_CAN_APPEND_VIVIFY | MCM_CAN_NEW_CAS | MCM_CAN_DROP_VALUE);
+    assert_int_equal(mcm_version_capabilities("1.6.44"), 15 & ~MCM_CAN_GET_UNLESS);
     assert_int_equal(mcm_version_capabilities("1.6.45"), 15);
     assert_int_equal(mcm_version_capabilities("1.7.0-beta"), 15);
     assert_int_equal(mcm_version_capabilities("2.0.0"), 15);

@@ -124,6 +124,43 @@ static void many_requests_share_one_write_and_answer_in_place(void **state)
     mcm_loop_free(loop);
 }
 
+/* Far more than fits into the buffers of both ends: whoever only wrote would wait for ever. */
+static void tens_of_thousands_of_requests_pass_through_a_unix_socket(void **state)
+{
+    (void)state;
+    enum { COUNT = 50000 };
+    struct memcached local;
+    assert_true(memcached_start_unix(&local));
+    struct mcm_server list = {.address = local.address};
+    struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+    config.servers = &list;
+    config.server_count = 1;
+    config.lanes = 1;
+    config.lane_in_flight_max = COUNT;
+    struct mcm_loop *loop = mcm_loop_new(&config, NULL, 0);
+    struct fate *fates = calloc(COUNT, sizeof(*fates));
+    char(*buffers)[64] = calloc(COUNT, sizeof(*buffers));
+    char value[60];
+    memset(value, 'u', sizeof(value));
+    struct fate stored;
+    struct mcm_loop_call call = how(&stored, GENEROUS);
+    struct mcm_slice slice = {value, sizeof(value)};
+    assert_int_equal(mcm_loop_set(loop, &call, MCM_KEY("loop-u"), slice, 0), MCM_OK);
+    for (int i = 0; i < COUNT; i++) {
+        call = how(&fates[i], GENEROUS);
+        assert_int_equal(mcm_loop_get(loop, &call, MCM_KEY("loop-u"), buffers[i], 64), MCM_OK);
+    }
+    run(loop);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(fates[i].outcome, MCM_OK);
+        assert_memory_equal(buffers[i], value, sizeof(value));
+    }
+    free(fates);
+    free(buffers);
+    mcm_loop_free(loop);
+    memcached_kill(&local);
+}
+
 static void all_commands_work_in_a_poll_loop_of_ones_own(void **state)
 {
     (void)state;
@@ -360,6 +397,7 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_requests_share_one_write_and_answer_in_place),
+        cmocka_unit_test(tens_of_thousands_of_requests_pass_through_a_unix_socket),
         cmocka_unit_test(all_commands_work_in_a_poll_loop_of_ones_own),
         cmocka_unit_test(large_values_pass_both_ways),
         cmocka_unit_test(bad_arguments_are_refused_without_a_callback),

@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <mcmeta/mcmeta.h>
 
@@ -34,7 +36,8 @@ static struct memcached nodes[2];
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t change;
-    int port; /* of the server that the name means; 0: it means none */
+    int port;        /* of the server that the name means; 0: it means none */
+    int silent_port; /* of an address that comes before; 0: there is none */
     bool hangs;
     unsigned asked, hanging;
 } names = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
@@ -43,6 +46,13 @@ int __real_getaddrinfo(const char *node, const char *service, const struct addri
                        struct addrinfo **found);
 int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **found);
+
+static int resolve_port(int port, const struct addrinfo *hints, struct addrinfo **found)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%d", port);
+    return __real_getaddrinfo("127.0.0.1", text, hints, found);
+}
 
 int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **found)
@@ -59,13 +69,17 @@ int __wrap_getaddrinfo(const char *node, const char *service, const struct addri
         pthread_cond_wait(&names.change, &names.lock);
     names.hanging--;
     pthread_cond_broadcast(&names.change);
-    int port = names.port;
+    int port = names.port, silent_port = names.silent_port;
     pthread_mutex_unlock(&names.lock);
     if (port == 0)
         return EAI_AGAIN;
-    char text[16];
-    snprintf(text, sizeof(text), "%d", port);
-    return __real_getaddrinfo("127.0.0.1", text, hints, found);
+    int error = resolve_port(port, hints, found);
+    if (error == 0 && silent_port != 0) {
+        struct addrinfo *second = *found;
+        error = resolve_port(silent_port, hints, found);
+        (*found)->ai_next = second;
+    }
+    return error;
 }
 
 static void name_means(int port)
@@ -112,14 +126,14 @@ struct user {
     char value[64];
 };
 
-static struct user user_of(enum kind kind, mcm_ns resolve_period)
+static struct user user_with(enum kind kind, mcm_ns resolve_period, mcm_ns connect_timeout)
 {
     char error[MCM_ERROR_SIZE] = "";
     struct mcm_server server = {.address = "cache.test:11211"};
     struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
     config.servers = &server;
     config.server_count = 1;
-    config.connect_timeout = 5 * SEC;
+    config.connect_timeout = connect_timeout;
     config.resolve_period = resolve_period;
     config.mode = kind == SHARED ? MCM_MODE_SHARED : MCM_MODE_EXCLUSIVE;
     struct user user = {.outcome = MCM_OK};
@@ -130,6 +144,11 @@ static struct user user_of(enum kind kind, mcm_ns resolve_period)
     if (user.loop == NULL && user.client == NULL)
         fail_msg("%s", error);
     return user;
+}
+
+static struct user user_of(enum kind kind, mcm_ns resolve_period)
+{
+    return user_with(kind, resolve_period, 5 * SEC);
 }
 
 static void user_free(struct user *user)
@@ -200,7 +219,7 @@ static void follow_the_name(struct user *user, const char *name)
 static void traffic_follows_the_name_and_no_request_is_lost(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 20 * MS);
         follow_the_name(&user, "first");
@@ -222,7 +241,7 @@ static void traffic_follows_the_name_and_no_request_is_lost(void **state)
 static void connections_stay_while_the_name_keeps_their_address(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 5 * MS);
         unsigned before = asked();
@@ -243,7 +262,7 @@ static void connections_stay_while_the_name_keeps_their_address(void **state)
 static void a_hanging_resolver_holds_neither_calls_nor_the_end(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 10 * MS);
         set_hanging(true);
@@ -270,7 +289,7 @@ static void a_hanging_resolver_holds_neither_calls_nor_the_end(void **state)
 static void a_name_that_moved_away_from_a_dead_server_is_found_soon(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(nodes[0].port);
         struct user user = user_of(kind, 3600 * SEC);
         assert_outcome(ask(&user, GENEROUS), MCM_OK);
@@ -293,7 +312,7 @@ static void a_name_that_moved_away_from_a_dead_server_is_found_soon(void **state
 static void a_name_that_was_unknown_at_first_is_found_later(void **state)
 {
     (void)state;
-    for (enum kind kind = EXCLUSIVE; kind < LOOP; kind++) {
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
         name_means(0);
         struct user user = user_of(kind, 20 * MS);
         assert_outcome(ask(&user, GENEROUS), MCM_E_RESOLVE);
@@ -307,6 +326,34 @@ static void a_name_that_was_unknown_at_first_is_found_later(void **state)
         assert_string_equal(user.value, "first");
         user_free(&user);
     }
+}
+
+/* Connects to the first address are never answered: its queue is full. */
+static void a_silent_address_leaves_time_for_the_next(void **state)
+{
+    (void)state;
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(sa);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fillers[4];
+    assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &size), 0);
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        connect(fillers[i], (struct sockaddr *)&sa, sizeof(sa));
+    }
+    names.silent_port = ntohs(sa.sin_port);
+    name_means(nodes[0].port);
+    for (enum kind kind = EXCLUSIVE; kind < KIND_COUNT; kind++) {
+        struct user user = user_with(kind, 0, 400 * MS);
+        assert_outcome(ask(&user, GENEROUS), MCM_OK);
+        assert_string_equal(user.value, "first");
+        user_free(&user);
+    }
+    names.silent_port = 0;
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    close(listener);
 }
 
 static int start_servers(void **state)
@@ -338,6 +385,7 @@ int main(void)
         cmocka_unit_test(connections_stay_while_the_name_keeps_their_address),
         cmocka_unit_test(a_hanging_resolver_holds_neither_calls_nor_the_end),
         cmocka_unit_test(a_name_that_moved_away_from_a_dead_server_is_found_soon),
+        cmocka_unit_test(a_silent_address_leaves_time_for_the_next),
         cmocka_unit_test(a_name_that_was_unknown_at_first_is_found_later),
     };
     return cmocka_run_group_tests_name("mcmeta/names", tests, start_servers, stop_servers);

@@ -427,6 +427,8 @@ static void a_server_out_of_connections_gives_errors_and_right_answers_only(void
     config.servers = &server;
     config.server_count = 1;
     config.connections_max = WORKERS;
+    config.dials_max = 0; /* all at once, again and again */
+    config.dial_backoff = 0;
     struct mcm_client *client = mcm_client_new(&config, NULL, 0);
     struct storm storm;
     run_storm(&storm, client, SEC);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Loads against real nodes: arrivals, workloads, hit ratio, saturation, calibration."""
 import json
+import signal
 
 from harness import Case, main
 
@@ -55,6 +56,13 @@ class Workloads(Load):
         self.assertLess(max(n["key_share_ratio"] for n in result["nodes"]), 0.5)
 
 
+    def test_storing_the_keys_can_be_interrupted(self):
+        process = self.start(*PLACE, *HEALTHY, "-keys", "1M", "-prefill", "on")
+        self.until(lambda: "scenario healthy" in process.err, "the run begins")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(10.0), 105)
+
+
 class Arrivals(Load):
     def test_a_ramp_offers_what_lies_under_it(self):
         run, _ = self.run_of("-arrival", "ramp 0..1k 2s", "-workload", "get", duration="2s")
@@ -79,6 +87,13 @@ class Arrivals(Load):
 
 
 class Calibrate(Case):
+    def test_it_can_be_interrupted(self):
+        process = self.start("calibrate", *PLACE, "-concurrency", "8", "-workload", "get",
+                             "-step", "60s")
+        self.until(lambda: "looking for" in process.err, "the search begins")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(10.0), 105)
+
     def calibrate(self, *args):
         process = self.run_memchaos("calibrate", *PLACE, "-concurrency", "8", "-workload", "get",
                                     "-step", "200ms", *args, timeout=60.0)

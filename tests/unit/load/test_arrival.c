@@ -60,6 +60,7 @@ static void even_starts_are_exact(void **state)
         {"stairs 1..3 by 1 every 1s", {0, S, 1500 * MS, 2 * S, 2333333333, 2666666667}},
         {"stairs 2..1 by 1 every 1s", {0, 500 * MS, S, 2 * S, 3 * S, 4 * S}},
         {"ramp 0..2 2s", {0, 1414213562, 2 * S, 2500 * MS, 3 * S, 3500 * MS}},
+        {"constant 0.00000000001", {0, NS_NEVER, NS_NEVER, NS_NEVER, NS_NEVER, NS_NEVER}},
         {"ramp 1..0 2s", {0, NS_NEVER, NS_NEVER, NS_NEVER, NS_NEVER, NS_NEVER}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -201,7 +202,8 @@ static void errors_name_the_place(void **state)
         {"poisson", "a rate is needed, here or with -rate"},
         {"constant 5k, constant 6k", "part 1 needs a length"},
         {"constant 5k 1s, constant 6k, repeat", "part 2 needs a length"},
-        {"constant 0 1s, repeat", "nothing but zeros"},
+        {"constant 0 1s, repeat", "less than one operation"},
+        {"constant 0.001 1s, repeat", "less than one operation"},
         {"closed think", "a time to think"},
         {"constant 1 + constant 1 + constant 1 + constant 1 + constant 1", "at most 4"},
         {"constant -5", "column 10, \"-5\""},

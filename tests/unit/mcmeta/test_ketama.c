@@ -89,6 +89,9 @@ static void set_up_oracle(memcached_st *oracle, enum mcm_selector_kind kind)
         memcached_behavior_set(oracle, MEMCACHED_BEHAVIOR_KETAMA, 1);
     else
         memcached_behavior_set(oracle, MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED, 1);
+    /* twemproxy took its ring from libmemcached, but hashes keys otherwise. */
+    if (kind == MCM_SELECTOR_KETAMA_TWEMPROXY)
+        memcached_behavior_set(oracle, MEMCACHED_BEHAVIOR_HASH, MEMCACHED_HASH_FNV1A_64);
     /* Without the weights it would make a ring of its own that spymemcached does not know. */
     if (kind == MCM_SELECTOR_KETAMA_SPY)
         memcached_behavior_set_distribution(oracle, MEMCACHED_DISTRIBUTION_CONSISTENT_KETAMA_SPY);
@@ -122,11 +125,13 @@ static void every_key_is_where_libmemcached_puts_it(void **state)
     (void)state;
 #ifdef HAVE_LIBMEMCACHED
     static const enum mcm_selector_kind kinds[] = {
-        MCM_SELECTOR_KETAMA, MCM_SELECTOR_KETAMA_WEIGHTED, MCM_SELECTOR_KETAMA_SPY};
+        MCM_SELECTOR_KETAMA, MCM_SELECTOR_KETAMA_WEIGHTED, MCM_SELECTOR_KETAMA_SPY,
+        MCM_SELECTOR_KETAMA_TWEMPROXY};
     for (size_t i = 0; i < FLEETS; i++) {
         for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
             /* A weight above 1 makes every ring of it a weighted one. */
-            if (kinds[k] == MCM_SELECTOR_KETAMA_WEIGHTED || i < EQUAL_FLEETS)
+            if (kinds[k] == MCM_SELECTOR_KETAMA_WEIGHTED ||
+                kinds[k] == MCM_SELECTOR_KETAMA_TWEMPROXY || i < EQUAL_FLEETS)
                 compare(&fleets[i], kinds[k]);
     }
 #else
@@ -150,6 +155,9 @@ static void known_keys_are_where_they_were(void **state)
         {3, MCM_SELECTOR_KETAMA_WEIGHTED, "2443315545452302055051515350155155253051"},
         {0, MCM_SELECTOR_KETAMA_SPY, "0122222012102201202212201100101122120022"},
         {1, MCM_SELECTOR_KETAMA_SPY, "1101100111101100010011100100010011101111"},
+        /* Those of twemproxy were computed by another implementation, in Python. */
+        {0, MCM_SELECTOR_KETAMA_TWEMPROXY, "2222222222111111111111111111111111111111"},
+        {3, MCM_SELECTOR_KETAMA_TWEMPROXY, "3333333333222222222255555555555555555555"},
         {2, MCM_SELECTOR_KETAMA_TWEMPROXY, "3333333333000000000000000000000000000000"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

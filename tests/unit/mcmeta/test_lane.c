@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "mcmeta/lane.h"
+#include "mcmeta/stream.h"
 
 #define CALLS_MAX 8
 #define MS INT64_C(1000000)
@@ -379,6 +380,41 @@ static void a_call_that_was_answered_is_not_abandoned(void **state)
     finish(&game);
 }
 
+/* A record of a stream holds whole requests, or a part of one. */
+static void over_a_stream_requests_leave_in_records(void **state)
+{
+    (void)state;
+    static char value[MCM_RECORD_SIZE + 100];
+    struct mcm_request large_request = set_request;
+    large_request.value = (struct mcm_slice){value, sizeof(value)};
+    struct game game;
+    struct mcm_stream stream = {.ops = NULL};
+    start(&game, 8);
+    connect_lane(&game, false);
+    game.conn.stream = &stream;
+    add(&game, &get_request);
+    add(&game, &set_request);
+    add(&game, &large_request);
+    add(&game, &get_request);
+    assert_true(mcm_lane_commit(&game.lane));
+    assert_int_equal(game.lane.in_flight, 2);
+    size_t record = unsent(&game);
+    assert_int_equal(record, game.ops[0].bytes_total + game.ops[1].bytes_total);
+    add(&game, &get_request);
+    mcm_lane_sent(&game.lane, 1);
+    assert_false(mcm_lane_commit(&game.lane)); /* a record that has begun gets no more */
+    mcm_lane_sent(&game.lane, record - 1);
+    send_all(&game);
+    assert_int_equal(game.lane.in_flight, 3); /* the large one alone */
+    send_all(&game);
+    assert_int_equal(game.lane.in_flight, 5);
+    mcm_lane_fail(&game.lane, MCM_E_CLOSED, 0);
+    while (mcm_lane_next_done(&game.lane) != NULL)
+        continue;
+    mcm_lane_close(&game.lane);
+    mcm_lane_deinit(&game.lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +428,7 @@ int main(void)
         cmocka_unit_test(a_stray_answer_breaks_the_lane_and_reaches_nobody),
         cmocka_unit_test(tombstones_expire_in_order),
         cmocka_unit_test(a_call_that_was_answered_is_not_abandoned),
+        cmocka_unit_test(over_a_stream_requests_leave_in_records),
     };
     return cmocka_run_group_tests_name("mcmeta/lane", tests, NULL, NULL);
 }

@@ -364,6 +364,32 @@ static void backs_off_after_failed_dials(void **state)
 
 /* --- Age --- */
 
+static void a_back_off_refuses_those_who_can_go_elsewhere(void **state)
+{
+    (void)state;
+    struct rig r = rig_make((struct mcm_pool_config){
+        .backoff_base_ns = MS(100), .backoff_refuses = true, .dial_concurrency_max = 1});
+    struct mcm_pool_waiter dialer = {0}, queued[2] = {0}, later = {0};
+    assert_int_equal(rig_acquire(&r, &dialer), MCM_POOL_DIAL);
+    assert_int_equal(mcm_pool_dial_deadline(r.p), NS_NEVER);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(rig_acquire(&r, &queued[i]), MCM_POOL_WAIT);
+    struct mcm_pool_waiter *woken =
+        mcm_pool_dial_done(r.p, dialer.slot, MCM_POOL_DIAL_FAILED, r.now);
+    assert_ptr_equal(woken, &queued[0]);
+    assert_ptr_equal(mcm_pool_tick(r.p, r.now), &queued[1]);
+    assert_null(mcm_pool_tick(r.p, r.now));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(queued[i].verdict, MCM_POOL_REFUSED_BACKOFF);
+    assert_int_equal(rig_acquire(&r, &later), MCM_POOL_REFUSED_BACKOFF);
+    int64_t end = mcm_pool_dial_deadline(r.p);
+    assert_true(end > r.now && end < r.now + MS(100));
+    r.now = end;
+    assert_int_equal(rig_acquire(&r, &later), MCM_POOL_DIAL);
+    assert_null(mcm_pool_dial_done(r.p, later.slot, MCM_POOL_DIAL_ABANDONED, r.now));
+    rig_free(&r);
+}
+
 static void lifetime_is_enforced_at_release_and_on_idle_ones(void **state)
 {
     (void)state;
@@ -666,6 +692,7 @@ int main(void)
         cmocka_unit_test(a_failed_dial_wakes_the_next_waiter),
         cmocka_unit_test(dials_no_more_at_once_than_allowed),
         cmocka_unit_test(backs_off_after_failed_dials),
+        cmocka_unit_test(a_back_off_refuses_those_who_can_go_elsewhere),
         cmocka_unit_test(lifetime_is_enforced_at_release_and_on_idle_ones),
         cmocka_unit_test(lifetimes_are_spread_by_the_jitter),
         cmocka_unit_test(an_acquire_replaces_a_connection_that_was_idle_too_long),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 
 static void count_line(void *arg, const char *line, size_t size)
 {
-    size_t *count = arg;
+    atomic_size_t *count = arg;
     assert_int_equal(line[size - 1], '\n');
     ++*count;
 }
@@ -41,6 +42,16 @@ static void a_busy_port_is_named(void **state)
     proxy_server_stop(NULL);
 }
 
+static void too_many_threads_are_refused(void **state)
+{
+    (void)state;
+    struct proxy_server *server;
+    struct err err;
+    const struct proxy_server_config config = {.threads = PROXY_THREADS_MAX + 1};
+    assert_int_equal(proxy_server_start(&config, &server, &err), -1);
+    assert_string_equal(err.text, "proxy server: at most 64 threads are possible, not 65");
+}
+
 /* A connected client through proxy `listen`, with the upstream end accepted. */
 static void connect_pair(const char *listen_text, int upstream, int *client, int *server)
 {
@@ -60,10 +71,10 @@ static void *live_once(void *arg)
     struct apiclient *c;
     struct apiclient_proxy p;
     struct err err;
-    size_t lines = 0;
+    atomic_size_t lines = 0;
     char url[32], bytes[8], upstream[ADDRESS_TEXT_MAX];
     int client, peer;
-    (void)arg;
+    const unsigned *threads = arg;
     struct address any = {.size = sizeof any.sa.v4}, bound;
     any.sa.v4.sin_family = AF_INET;
     any.sa.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -75,7 +86,9 @@ static void *live_once(void *arg)
     address_format(&bound, upstream);
 
     const struct proxy_server_config config = {
-        .seed = 1, .log = {.write = count_line, .arg = &lines, .level = PROXY_LOG_TRACE}};
+        .seed = 1,
+        .threads = *threads,
+        .log = {.write = count_line, .arg = &lines, .level = PROXY_LOG_TRACE}};
     assert_int_equal(proxy_server_start(&config, &server, &err), 0);
     snprintf(url, sizeof url, "127.0.0.1:%u", proxy_server_api_port(server));
     assert_int_equal(
@@ -100,8 +113,9 @@ static void servers_live_and_die_side_by_side(void **state)
     (void)state;
     for (int round = 0; round < 5; round++) {
         pthread_t threads[3];
+        static unsigned counts[3] = {0, 1, 4};
         for (int i = 0; i < 3; i++)
-            assert_int_equal(pthread_create(&threads[i], NULL, live_once, NULL), 0);
+            assert_int_equal(pthread_create(&threads[i], NULL, live_once, &counts[i]), 0);
         for (int i = 0; i < 3; i++)
             pthread_join(threads[i], NULL);
     }
@@ -111,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_busy_port_is_named),
+        cmocka_unit_test(too_many_threads_are_refused),
         cmocka_unit_test(servers_live_and_die_side_by_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

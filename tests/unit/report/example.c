@@ -161,6 +161,9 @@ struct run_result *example_run(void)
     run->longest_op_ns = 252 * MS;
     run->overdue_ns = 500 * MS;
     run->sampler_lag_max_ns = 3 * MS;
+    run->timeout_ns = 250 * MS;
+    run->open_loop = true;
+    run->leaked_connections = 0;
     return run;
 }
 

@@ -85,6 +85,15 @@ static void saturated(struct run_result *run)
     run->phases[0].counts.dropped = run->phases[0].counts.offered / 50;
 }
 
+static void aborted(struct run_result *run)
+{
+    run->aborted = true;
+    run->faults[0].victims = (struct victims){.counted = true};
+    run->faults[0].times.first_success_ns = run->faults[0].times.steady_ns = NS_NEVER;
+    run->nodes[0].stats.breaker = BREAKER_VIEW_OPEN;
+    verdict_check_add(run, CHECK_EXPECTED, "p", false, "p(99) < 1ms", "2 ms; this ended the run");
+}
+
 static void nothing_succeeded(struct run_result *run)
 {
     run->total.succeeded = 0;
@@ -184,6 +193,7 @@ static void each_fact_has_its_verdict(void **state)
         {victims_unknown_and_no_effect, VERDICT_INVALID, "fault_hit"},
         {victims_unknown_but_slow, VERDICT_PASSED, NULL},
         {saturated, VERDICT_INVALID, "generator_kept_up"},
+        {aborted, VERDICT_FAILED, "p"},
         {never_on_time, VERDICT_INVALID, "generator_on_time"},
         {nothing_succeeded, VERDICT_INVALID, "operations_done"},
         {overdue, VERDICT_FAILED, "no_operation_overdue"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes the example in the format named by the first argument: the golden files are its output. */
+/* Writes the example in the format named by the first argument, "failing" or "repeated": the golden
+ * files are its output. */
 #include "example.h"
 #include "report/report.h"
 #include "report/verdict.h"
@@ -27,6 +28,19 @@ static int write_format(const char *format, const struct result *r)
     return -1;
 }
 
+/* Two more runs, each a little slower. */
+static void repeat(struct result *r)
+{
+    for (int i = 1; i <= 2; i++) {
+        struct run_result *run = example_run();
+        run->phases[1].service.p99_ns += i * 100 * NS_PER_US;
+        if (i == 2)
+            run->faults[0].times.steady_ns = NS_NEVER;
+        verdict_judge(run, r, &VERDICT_CONFIG_DEFAULT);
+        result_add_run(r, run);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct result *r = example_result();
@@ -37,6 +51,8 @@ int main(int argc, char **argv)
     }
     verdict_judge(run, r, &VERDICT_CONFIG_DEFAULT);
     result_add_run(r, run);
+    if (argc == 3 && strcmp(argv[2], "repeated") == 0)
+        repeat(r);
     int failure = argc < 2 ? -1 : write_format(argv[1], r);
     result_free(r);
     return failure ? 1 : 0;

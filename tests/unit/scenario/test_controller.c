@@ -121,6 +121,53 @@ static void switches_toxics_on_and_off_at_their_times(void **state)
     rig_stop(&rig);
 }
 
+static double latency_of(struct rig *rig, size_t *count)
+{
+    struct apiclient_toxic_view toxics[4];
+    struct err err = {""};
+    assert_int_equal(apiclient_toxics(rig->api, "a", toxics, 4, count, &err), APICLIENT_OK);
+    for (size_t i = 0; *count > 0 && i < toxics[0].attribute_count; i++)
+        if (strcmp(toxics[0].attributes[i].name, "latency") == 0)
+            return toxics[0].attributes[i].number;
+    return -1;
+}
+
+static void a_ramp_updates_the_toxic_and_begins_anew_each_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    size_t count;
+    rig_start(&rig, "steps:\n- {target: node 1, toxic: latency, for: 1s, every: 2s,\n"
+                    "   attributes: {latency: {from: 0, to: 30, steps: 4}}}\n");
+    for (int turn = 0; turn < 2; turn++) {
+        for (int step = 0; step < 4; step++) {
+            advance(&rig, (1 + 2 * turn) * SEC + step * SEC / 4);
+            assert_true(latency_of(&rig, &count) == 10 * step);
+            assert_int_equal(count, 1);
+        }
+        assert_int_equal(rig.ended, 0);
+        advance(&rig, (2 + 2 * turn) * SEC);
+        latency_of(&rig, &count);
+        assert_int_equal(count, 0);
+    }
+    assert_int_equal(rig.begun, 1);
+    assert_int_equal(rig.ended, 1);
+    rig_stop(&rig);
+}
+
+static void an_event_waits_for_its_phase(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct err err = {""};
+    rig_start(&rig, "steps:\n- {target: node 1, proxy: down}\n");
+    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 0, &err), 0);
+    assert_true(proxy_of(&rig, "a").enabled);
+    assert_int_equal(controller_advance(&rig.controller, rig.start_ns + SEC, 1, &err), 0);
+    assert_false(proxy_of(&rig, "a").enabled);
+    rig_stop(&rig);
+}
+
 static void undo_takes_off_what_is_on_and_only_once(void **state)
 {
     (void)state;
@@ -175,6 +222,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(switches_toxics_on_and_off_at_their_times),
+        cmocka_unit_test(a_ramp_updates_the_toxic_and_begins_anew_each_time),
+        cmocka_unit_test(an_event_waits_for_its_phase),
         cmocka_unit_test(undo_takes_off_what_is_on_and_only_once),
         cmocka_unit_test(what_the_proxy_refuses_is_told_and_undone),
         cmocka_unit_test(undo_goes_on_after_an_error),

@@ -48,6 +48,11 @@ static void each_fault_says_what_it_needs(void **state)
     (void)state;
     const struct fault_means all = {.proxies = true, .own_nodes = true};
     const struct fault_means none = {.network_missing = "no nft", .netem_missing = "no netem"};
+    struct err reason = {""};
+    const struct fault_means no_netem = {.netem_missing = "no netem"};
+    assert_int_equal(
+        fault_probe(fault_type_find(FAULT_FAMILY_NETWORK, "delay"), &no_netem, &reason), -1);
+    assert_string_equal(reason.text, "network delay: no netem");
     for (size_t i = 0; i < fault_type_count(); i++) {
         struct err err = {""};
         assert_int_equal(fault_probe(fault_type_at(i), &all, &err), 0);

@@ -137,6 +137,23 @@ static void stats_add_up(void **state)
     assert_memory_equal(&sum, &expected, sizeof(sum));
 }
 
+static void every_thread_counts_for_itself(void **state)
+{
+    (void)state;
+    struct toxic *toxic = toxic_new(toxic_type_find("noop"), NULL, NULL, 1, NULL);
+    assert_ptr_equal(toxic_stats_of(toxic, 0), &toxic->stats);
+    assert_int_equal(toxic_spread(toxic, 3), 0);
+    for (unsigned thread = 0; thread < 3; thread++)
+        toxic_stats_of(toxic, thread)->chunks += 10 + thread;
+    assert_int_equal(toxic->stats.chunks, 10);
+    /* Nothing is counted twice. */
+    for (int i = 0; i < 2; i++) {
+        toxic_gather(toxic);
+        assert_int_equal(toxic->stats.chunks, 33);
+    }
+    toxic_free(toxic);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +164,7 @@ int main(void)
         cmocka_unit_test(attributes_are_found_in_any_case_and_checked),
         cmocka_unit_test(float_attributes_take_integers_in_range),
         cmocka_unit_test(stats_add_up),
+        cmocka_unit_test(every_thread_counts_for_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
