@@ -1,422 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/external.h"
 
-#include <inttypes.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/log.h"
-#include "driver/program.h"
-#include "driver/slot.h"
+#include "driver/peers.h"
 
 #define STATS_PERIOD (500 * NS_PER_MS)
-#define STATS_NODES_MAX 64
 #define CLOCKS_APART NS_PER_MS /* that an inside time may be longer than the one from outside */
 
-struct external;
-
-/* One process. */
-struct peer {
-    struct external *all;
-    unsigned index;
-    struct program *program;
-    pthread_mutex_t lock; /* of all that follows */
-    pthread_cond_t changed;
-    bool greeted, failed; /* hello has come, or never will: `why` */
-    bool bye_sent, bye_seen, hung_up;
-    struct wire_about about;
-    struct err why;
-    struct node_stats stats[STATS_NODES_MAX];
-    size_t stats_count;
-};
-
-/* What one key of a batch got. */
-struct part {
-    struct slot_fate fate;
-    json_t *answer; /* owned; of the whole batch for the first, when it was one call */
-    struct wire_end end;
-};
-
-struct worker {
-    struct slot slot;
-    _Atomic(struct peer *) peer; /* changes once, while the programs start */
-    struct wire_out out;
-    struct part *parts;
-    size_t part_cap;
-    char *memory; /* values of the last batch */
-    size_t memory_cap;
-};
-
-struct external {
-    struct driver_config config;
-    struct findings findings;
-    unsigned worker_count, open_count, peer_count;
-    struct peer *peers;
-    struct worker *workers;
-    _Atomic ns_t stats_asked_ns;
-    pthread_mutex_t talk_lock; /* until `finished`, the programs are there to be talked to */
-    bool finished;
-    pthread_mutex_t cost_lock;
-    struct hist cost;
-};
-
-/* ---- from the program: its reader thread ---- */
-
-static bool is_greeted(struct peer *p)
+static int external_open(const struct driver_config *config, void **out, struct err *err)
 {
-    pthread_mutex_lock(&p->lock);
-    bool greeted = p->greeted;
-    pthread_mutex_unlock(&p->lock);
-    return greeted;
-}
-
-static void fail_hello(struct peer *p, const struct err *why)
-{
-    pthread_mutex_lock(&p->lock);
-    if (!p->failed && !p->greeted) {
-        p->failed = true;
-        p->why = *why;
-        pthread_cond_signal(&p->changed);
-    }
-    pthread_mutex_unlock(&p->lock);
-}
-
-static void on_hello(struct peer *p, const struct wire_record *record, const char *line)
-{
-    struct err err = {""};
-    struct wire_about about;
-    if (record->kind != WIRE_HELLO)
-        err_set(&err, "its first line must be its hello, and is: %.200s", line);
-    else if (wire_read_hello(record->root, &about, &err) == 0) {
-        pthread_mutex_lock(&p->lock);
-        p->about = about;
-        p->greeted = true;
-        pthread_cond_signal(&p->changed);
-        pthread_mutex_unlock(&p->lock);
-        return;
-    }
-    fail_hello(p, &err);
-}
-
-static void complain(struct external *all, const char *what, const char *line)
-{
-    findings_add(&all->findings, DRIVER_FINDING_PROTOCOL, "%s: %.*s", what, SLOT_LINE_SIZE, line);
-}
-
-static void on_operation(struct peer *p, const struct wire_record *record, const char *line)
-{
-    struct external *all = p->all;
-    struct worker *w = &all->workers[record->id % all->worker_count];
-    if (w->peer != p)
-        complain(all, "an operation that is another process's", line);
-    else
-        slot_record(&w->slot, record, line);
-}
-
-static void on_stats(struct peer *p, const struct wire_record *record, const char *line)
-{
-    struct node_stats stats[STATS_NODES_MAX];
-    struct err err;
-    int count = wire_read_stats(record->root, stats, STATS_NODES_MAX, &err);
-    if (count < 0) {
-        complain(p->all, err.text, line);
-        return;
-    }
-    pthread_mutex_lock(&p->lock);
-    memcpy(p->stats, stats, (size_t)count * sizeof stats[0]);
-    p->stats_count = (size_t)count;
-    pthread_mutex_unlock(&p->lock);
-}
-
-static void on_bye(struct peer *p, const char *line)
-{
-    pthread_mutex_lock(&p->lock);
-    bool early = !p->bye_sent, again = p->bye_seen;
-    p->bye_seen = true;
-    pthread_mutex_unlock(&p->lock);
-    if (early || again)
-        complain(p->all, again ? "a second bye" : "a bye that nobody asked for", line);
-}
-
-static void on_line(void *arg, const char *line, size_t size)
-{
-    struct peer *p = arg;
-    struct wire_record record;
-    struct err err;
-    bool greeted = is_greeted(p);
-    if (wire_read(line, size, &record, &err) != 0) {
-        err_prefix(&err, "line \"%.160s\"", line);
-        if (greeted)
-            findings_add(&p->all->findings, DRIVER_FINDING_PROTOCOL, "%s", err.text);
-        else
-            fail_hello(p, &err);
-        return;
-    }
-    if (!greeted) {
-        on_hello(p, &record, line);
-    } else {
-        switch (record.kind) {
-        case WIRE_HELLO: complain(p->all, "a second hello", line); break;
-        case WIRE_BEGIN:
-        case WIRE_END: on_operation(p, &record, line); break;
-        case WIRE_STATS: on_stats(p, &record, line); break;
-        case WIRE_BYE: on_bye(p, line); break;
-        }
-    }
-    json_decref(record.root);
-}
-
-static void describe_end(const struct program_end *end, struct err *out)
-{
-    if (end->output_closed)
-        err_set(out, "closed its standard output and was killed");
-    else if (end->signal != 0)
-        err_set(out, "was killed by signal %d (%s)", end->signal, strsignal(end->signal));
-    else
-        err_set(out, "ended with status %d", end->status);
-}
-
-static void judge_end(struct peer *p, const struct program_end *end, const struct err *how)
-{
-    struct findings *findings = &p->all->findings;
-    const char *words = end->last_words;
-    const char *said = words[0] != '\0' ? "; its last words: " : "; it said nothing on stderr";
-    if (end->signal != 0 && !end->output_closed)
-        findings_add(findings, DRIVER_FINDING_CRASHED, "the program %s%s%s", how->text, said,
-                     words);
-    else if (!p->bye_sent)
-        findings_add(findings, DRIVER_FINDING_EXITED, "the program %s in the midst of it%s%s",
-                     how->text, said, words);
-    else if (!p->bye_seen)
-        findings_add(findings, DRIVER_FINDING_NO_BYE,
-                     "the program %s without its final line {\"bye\":true}%s%s", how->text, said,
-                     words);
-    else if (end->status != 0)
-        findings_add(findings, DRIVER_FINDING_EXITED, "the program %s after its final line%s%s",
-                     how->text, said, words);
-}
-
-static void on_ended(void *arg, const struct program_end *end)
-{
-    struct peer *p = arg;
-    struct err how;
-    describe_end(end, &how);
-    pthread_mutex_lock(&p->lock);
-    if (p->greeted && !end->by_us && !p->hung_up)
-        judge_end(p, end, &how);
-    pthread_mutex_unlock(&p->lock);
-    struct err why;
-    err_set(&why, "it %s before its hello%s%s", how.text,
-            end->last_words[0] != '\0' ? "; its last words: " : "", end->last_words);
-    fail_hello(p, &why);
-    for (unsigned i = 0; i < p->all->worker_count; i++)
-        if (p->all->workers[i].peer == p)
-            slot_die(&p->all->workers[i].slot);
-}
-
-/* ---- start and end ---- */
-
-static int peer_start(struct peer *p, struct err *err)
-{
-    char label[32] = "driver";
-    struct external *all = p->all;
-    if (p->index > 0)
-        snprintf(label, sizeof label, "driver %u", p->index);
-    struct program_config config = {
-        .command = all->config.command,
-        .label = label,
-        .log = all->config.log,
-        .line = on_line,
-        .ended = on_ended,
-        .arg = p,
-    };
-    if (program_start(&config, &p->program, err) != 0)
+    struct external *all = peers_start(config, err);
+    if (all == NULL)
         return -1;
-    struct wire_out out = {0};
-    wire_hello(&out, &all->config, p->index);
-    program_send(p->program, out.data, out.size);
-    int rc = out.failed ? err_set(err, "out of memory") : 0;
-    wire_out_deinit(&out);
-    return rc;
-}
-
-static int peer_greet(struct peer *p, ns_t deadline, struct err *err)
-{
-    struct timespec until = ns_to_timespec(deadline);
-    int rc = 0;
-    pthread_mutex_lock(&p->lock);
-    while (!p->greeted && !p->failed && rc == 0)
-        rc = pthread_cond_timedwait(&p->changed, &p->lock, &until);
-    bool greeted = p->greeted;
-    if (!greeted && p->failed)
-        *err = p->why;
-    else if (!greeted)
-        err_set(err, "it did not say hello within %d s", (int)(EXTERNAL_HELLO_MAX_NS / NS_PER_SEC));
-    pthread_mutex_unlock(&p->lock);
-    return greeted ? 0 : -1;
-}
-
-static void peer_init(struct peer *p, struct external *all, unsigned index)
-{
-    *p = (struct peer){.all = all, .index = index};
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->changed, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
-static void send_all(struct external *all, const char *line)
-{
-    for (unsigned i = 0; i < all->peer_count; i++)
-        if (all->peers[i].program != NULL)
-            program_send(all->peers[i].program, line, strlen(line));
-}
-
-/* From any thread. */
-static void send_line(struct external *all, const char *line)
-{
-    pthread_mutex_lock(&all->talk_lock);
-    if (!all->finished)
-        send_all(all, line);
-    pthread_mutex_unlock(&all->talk_lock);
-}
-
-static void say_bye(struct external *all)
-{
-    for (unsigned i = 0; i < all->peer_count; i++) {
-        pthread_mutex_lock(&all->peers[i].lock);
-        all->peers[i].bye_sent = true;
-        pthread_mutex_unlock(&all->peers[i].lock);
-    }
-    send_all(all, WIRE_LINE("bye"));
-    for (unsigned i = 0; i < all->peer_count; i++)
-        if (all->peers[i].program != NULL)
-            program_send_end(all->peers[i].program);
-}
-
-/* Ends all processes in order; then all findings are known. */
-static void finish(struct external *all)
-{
-    pthread_mutex_lock(&all->talk_lock);
-    bool again = all->finished;
-    all->finished = true;
-    pthread_mutex_unlock(&all->talk_lock);
-    if (again)
-        return;
-    say_bye(all);
-    ns_t deadline = ns_now() + EXTERNAL_BYE_MAX_NS;
-    for (unsigned i = 0; i < all->peer_count; i++) {
-        struct peer *p = &all->peers[i];
-        if (p->program == NULL)
-            continue;
-        if (is_greeted(p) && !program_wait(p->program, deadline))
-            findings_add(&all->findings, DRIVER_FINDING_NO_BYE,
-                         "the program still ran %d s after bye, and was killed",
-                         (int)(EXTERNAL_BYE_MAX_NS / NS_PER_SEC));
-        program_free(p->program);
-        p->program = NULL;
-    }
+    const struct wire_about *about = &all->peers[0].about;
+    log_info(config->log, "driver: %s%s%s, %s", about->client,
+             about->runtime[0] != '\0' ? " on " : "", about->runtime,
+             about->per_worker ? "a process per worker" : "one process");
+    *out = all;
+    return 0;
 }
 
 static void external_close(void *client)
 {
-    struct external *all = client;
-    finish(all);
-    for (unsigned i = 0; i < all->peer_count; i++) {
-        pthread_mutex_destroy(&all->peers[i].lock);
-        pthread_cond_destroy(&all->peers[i].changed);
-    }
-    for (unsigned i = 0; i < all->worker_count; i++) {
-        struct worker *w = &all->workers[i];
-        slot_deinit(&w->slot);
-        wire_out_deinit(&w->out);
-        free(w->parts);
-        free(w->memory);
-    }
-    findings_deinit(&all->findings);
-    hist_deinit(&all->cost);
-    pthread_mutex_destroy(&all->cost_lock);
-    pthread_mutex_destroy(&all->talk_lock);
-    free(all->peers);
-    free(all->workers);
-    free(all);
-}
-
-static struct external *external_new(const struct driver_config *config, struct err *err)
-{
-    struct external *all = calloc(1, sizeof *all);
-    if (all == NULL) {
-        err_set(err, "out of memory");
-        return NULL;
-    }
-    all->config = *config;
-    findings_init(&all->findings, config->log);
-    pthread_mutex_init(&all->cost_lock, NULL);
-    pthread_mutex_init(&all->talk_lock, NULL);
-    all->workers = calloc(config->workers, sizeof *all->workers);
-    all->peers = calloc(config->workers, sizeof *all->peers);
-    int rc = hist_init(&all->cost, &LATENCY_HIST_CONFIG, err);
-    if (all->workers == NULL || all->peers == NULL || rc != 0) {
-        if (rc == 0)
-            err_set(err, "out of memory for %u workers", config->workers);
-        external_close(all);
-        return NULL;
-    }
-    for (; all->worker_count < config->workers; all->worker_count++) {
-        struct worker *w = &all->workers[all->worker_count];
-        slot_init(&w->slot, all->worker_count, config->workers, &all->findings);
-        w->peer = &all->peers[0];
-    }
-    for (; all->peer_count < config->workers; all->peer_count++)
-        peer_init(&all->peers[all->peer_count], all, all->peer_count);
-    return all;
-}
-
-/* A process for each of the other workers, all starting at once. */
-static int start_others(struct external *all, ns_t deadline, struct err *err)
-{
-    if (all->worker_count > EXTERNAL_PROCESSES_MAX)
-        return err_set(err,
-                       "it wants a process per worker, and at most %d are started; use a smaller "
-                       "-concurrency",
-                       EXTERNAL_PROCESSES_MAX);
-    for (unsigned i = 1; i < all->worker_count; i++) {
-        all->workers[i].peer = &all->peers[i];
-        if (peer_start(&all->peers[i], err) != 0)
-            return -1;
-    }
-    for (unsigned i = 1; i < all->worker_count; i++)
-        if (peer_greet(&all->peers[i], deadline, err) != 0)
-            return -1;
-    return 0;
-}
-
-static int external_open(const struct driver_config *config, void **out, struct err *err)
-{
-    struct external *all = external_new(config, err);
-    if (all == NULL)
-        return -1;
-    ns_t deadline = ns_now() + EXTERNAL_HELLO_MAX_NS;
-    struct peer *first = &all->peers[0];
-    int rc = peer_start(first, err);
-    if (rc == 0)
-        rc = peer_greet(first, deadline, err);
-    if (rc == 0 && first->about.per_worker)
-        rc = start_others(all, deadline, err);
-    if (rc != 0) {
-        external_close(all);
-        return err_prefix(err, "driver \"%.160s\"", config->command);
-    }
-    log_info(config->log, "driver: %s%s%s, %s", first->about.client,
-             first->about.runtime[0] != '\0' ? " on " : "", first->about.runtime,
-             first->about.per_worker ? "a process per worker" : "one process");
-    *out = all;
-    return 0;
+    peers_free(client);
 }
 
 static void external_interrupt(void *client)
@@ -424,7 +34,7 @@ static void external_interrupt(void *client)
     struct external *all = client;
     for (unsigned i = 0; i < all->worker_count; i++)
         slot_cancel(&all->workers[i].slot);
-    send_line(all, WIRE_LINE("interrupt"));
+    peers_send(all, WIRE_LINE("interrupt"));
 }
 
 static void *external_worker_open(void *client, unsigned worker, struct err *err)
@@ -442,7 +52,7 @@ static void external_worker_close(void *worker)
 {
     struct external *all = ((struct worker *)worker)->peer->all;
     if (--all->open_count == 0)
-        finish(all);
+        peers_finish(all);
 }
 
 /* ---- operations ---- */
@@ -496,7 +106,7 @@ static json_t *exchange(struct worker *w, struct wire_call *call, ns_t deadline,
 static void bad_answer(struct worker *w, const struct err *err, const struct slot_fate *fate,
                        struct wire_end *end)
 {
-    complain(w->peer->all, err->text, fate->line);
+    peers_complain(w->peer->all, err->text, fate->line);
     *end = (struct wire_end){.outcome = OUTCOME_OTHER, .node = UINT32_MAX};
 }
 
@@ -712,7 +322,7 @@ static void ask_stats(struct external *all)
     ns_t now = ns_now(), asked = atomic_load(&all->stats_asked_ns);
     if (now - asked >= STATS_PERIOD &&
         atomic_compare_exchange_strong(&all->stats_asked_ns, &asked, now))
-        send_line(all, WIRE_LINE("stats"));
+        peers_send(all, WIRE_LINE("stats"));
 }
 
 static bool external_node_stats(void *client, size_t node, struct node_stats *out)
@@ -766,35 +376,12 @@ const struct wire_about *external_about(void *client)
 
 void external_send(void *client, const char *line)
 {
-    send_line(client, line);
+    peers_send(client, line);
 }
 
 bool external_hang_up(void *client)
 {
-    struct external *all = client;
-    bool ended = true;
-    ns_t deadline = ns_now() + EXTERNAL_BYE_MAX_NS;
-    pthread_mutex_lock(&all->talk_lock);
-    all->finished = true;
-    pthread_mutex_unlock(&all->talk_lock);
-    for (unsigned i = 0; i < all->peer_count; i++) {
-        struct peer *p = &all->peers[i];
-        if (p->program == NULL)
-            continue;
-        pthread_mutex_lock(&p->lock);
-        p->hung_up = true;
-        pthread_mutex_unlock(&p->lock);
-        program_send_end(p->program);
-    }
-    for (unsigned i = 0; i < all->peer_count; i++) {
-        struct peer *p = &all->peers[i];
-        if (p->program == NULL)
-            continue;
-        ended = program_wait(p->program, deadline) && ended;
-        program_free(p->program);
-        p->program = NULL;
-    }
-    return ended;
+    return peers_hang_up(client);
 }
 
 const struct driver driver_external = {
