@@ -75,15 +75,11 @@ async function answer(ask) {
   say({ end: ask.id, at_ns: now(), node, ...end });
 }
 
-function bye() {
-  process.stdout.write('{"bye":true}\n', () => process.exit(0));
-}
-
 const input = readline.createInterface({ input: process.stdin, crlfDelay: Infinity });
-input.on("close", bye);
+input.on("close", () => process.exit(0)); // memchaos is gone
 input.on("line", (line) => {
   const ask = JSON.parse(line);
   if (ask.op === "hello") hello(ask);
-  else if (ask.op === "bye") bye();
+  else if (ask.op === "bye") process.stdout.write('{"bye":true}\n', () => process.exit(0));
   else if (ask.id !== undefined) answer(ask);
 });

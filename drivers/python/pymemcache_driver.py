@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""pymemcache under memchaos: memchaos -driver '/usr/bin/python3 drivers/python/pymemcache_driver.py'
+"""pymemcache under memchaos: -driver 'python3 drivers/python/pymemcache_driver.py'
 
 A thread and a HashClient of its own for each worker, since a HashClient is not thread-safe. All
 settings are the library's own, except for the timeouts (it has none by default) and noreply (on by
@@ -48,10 +48,9 @@ def call(client, op, ask):
     value = base64.b64decode(ask.get("value", ""))
     if op == "get":
         return get(client.get(key))
-    if op == "set":
-        return {"outcome": "stored" if client.set(key, value, ask["ttl_s"]) else "not_stored"}
-    if op == "add":
-        return {"outcome": "stored" if client.add(key, value, ask["ttl_s"]) else "not_stored"}
+    if op in ("set", "add"):
+        done = getattr(client, op)(key, value, ask["ttl_s"])
+        return {"outcome": "stored" if done else "not_stored"}
     if op == "delete":
         return {"outcome": "deleted" if client.delete(key) else "not_found"}
     if op == "increment":
@@ -100,7 +99,8 @@ def main():
                 operations=["get", "set", "add", "delete", "increment", "multi_get"],
                 honours=["timeout_ms", "connect_timeout_ms"],
                 promises={"retry_attempts": 2, "retry_timeout_s": 1, "dead_timeout_s": 60,
-                          "default_timeout": "none", "moves_keys_of_dead_servers": True})
+                          "default_timeout": "none", "moves_keys_of_dead_servers": True,
+                          "answers_miss_until_retry": True})
         elif ask["op"] == "bye":
             say(bye=True)
             break

@@ -28,6 +28,9 @@ class Client:
     def set(self, key, value, ttl_s):
         self.store[key] = value
 
+    def add(self, key, value, ttl_s):
+        return self.store.setdefault(key, value) is value
+
     def delete(self, key):
         return self.store.pop(key, None) is not None
 
@@ -51,6 +54,13 @@ def call(client, ask):
     if ask["op"] == "set":
         client.set(ask["key"], base64.b64decode(ask["value"]), ask["ttl_s"])
         return {"outcome": "stored"}
+    if ask["op"] == "add":
+        done = client.add(ask["key"], base64.b64decode(ask["value"]), ask["ttl_s"])
+        return {"outcome": "stored" if done else "not_stored"}
+    if ask["op"] == "increment":
+        number = int(client.get(ask["key"]) or 0) + ask["delta"]
+        client.set(ask["key"], str(number).encode(), ask["ttl_s"])
+        return {"outcome": "ok", "number": number}
     if ask["op"] == "delete":
         return {"outcome": "deleted" if client.delete(ask["key"]) else "not_found"}
     return {"outcome": "invalid"}
@@ -84,7 +94,7 @@ def main():
                 # thing for a blocking client. "one": a process for all, with threads or an event
                 # loop behind it; see drivers/python and drivers/node.
                 processes="per_worker" if "--per-worker" in sys.argv else "one",
-                operations=["get", "set", "delete"], honours=["timeout_ms"], promises={})
+                operations=["get", "set", "delete", "add", "increment"], honours=["timeout_ms"], promises={})
         elif ask["op"] == "bye":
             say(bye=True)
             break
