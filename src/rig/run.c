@@ -13,8 +13,8 @@
 #include "metrics/sockets.h"
 #include "report/check_eval.h"
 #include "report/collect.h"
-#include "report/human.h"
 #include "report/verdict.h"
+#include "rig/driver_report.h"
 #include "scenario/controller.h"
 
 /* A client may close its connections a little after it was told to. */
@@ -52,6 +52,7 @@ struct run {
     ns_t checked_ns;            /* when the checks that may end the run were last looked at */
     int aborted_by;             /* index of the check that did, or -1 */
     struct check_outcome abort_outcome;
+    struct driver_report driver_report;
     struct err broken; /* why the run says nothing; "" = it does */
     struct node_stats final_stats[SCENARIO_NODES_MAX];
 };
@@ -350,42 +351,6 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
     return count;
 }
 
-/* What the driver has to say about the program it talks to. */
-static int driver_checks(const struct run *run, struct run_result *out)
-{
-    const struct driver *driver = run->config->driver;
-    struct driver_finding findings[DRIVER_FINDING_COUNT];
-    size_t count = driver->findings != NULL ? driver->findings(run->client, findings) : 0;
-    for (size_t i = 0; i < count; i++) {
-        char text[DRIVER_FINDING_TEXT_SIZE + 64];
-        const struct driver_finding *f = &findings[i];
-        if (f->count > 1)
-            snprintf(text, sizeof text, "%" PRIu64 " times, first: %s", f->count, f->first_text);
-        else
-            snprintf(text, sizeof text, "%s", f->first_text);
-        if (verdict_check_add(out, CHECK_EXPECTED, driver_finding_name(f->kind), false,
-                              driver_finding_text(f->kind), text) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Which client that was, and what it cost to talk to it: part of every latency. */
-static int about_checks(const struct run *run, struct run_result *out)
-{
-    char text[400], p50[HUMAN_SIZE], p99[HUMAN_SIZE], count[HUMAN_SIZE];
-    struct driver_about about;
-    if (run->config->driver->about == NULL)
-        return 0;
-    run->config->driver->about(run->client, &about);
-    snprintf(text, sizeof text, "%s%s%s: p50 %s, p99 %s of %s operations", about.client,
-             about.runtime[0] != '\0' ? " on " : "", about.runtime,
-             human_ns(about.cost.p50_ns, false, p50), human_ns(about.cost.p99_ns, false, p99),
-             human_count(about.cost.count, count));
-    return verdict_check_add(out, CHECK_EXPECTED, "driver_cost", true,
-                             "the latencies hold what it costs to talk to the driver", text);
-}
-
 /* What only the run knows, as checks before the general ones. */
 static int own_checks(const struct run *run, struct run_result *out)
 {
@@ -394,7 +359,7 @@ static int own_checks(const struct run *run, struct run_result *out)
         if (verdict_check_add(out, CHECK_HARD, "wrong_data_example", false, "an answer was wrong",
                               run->evidence.texts[i]) != 0)
             return -1;
-    if (driver_checks(run, out) != 0 || about_checks(run, out) != 0)
+    if (driver_report_checks(&run->driver_report, out) != 0)
         return -1;
     if (check_add_all(out, run->result, scenario->checks, scenario->check_count, run->aborted_by,
                       run->abort_outcome.measured) != 0)
@@ -513,6 +478,7 @@ static void run_finish(struct run *run)
     run->workers = NULL;
     sampler_stop(run->sampler, ns_now());
     read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+    driver_report_take(&run->driver_report, run->config->driver, run->client);
     run->config->driver->close(run->client);
     run->client = NULL;
     sockets_end(run);
