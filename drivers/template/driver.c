@@ -18,7 +18,8 @@ static void *hello(json_t *ask)
 }
 
 /* HERE: one operation, and its outcome in the words of docs/driver-protocol.md. A hit needs
- * driver_encode() of its value, a set gets its value from driver_decode(). */
+ * driver_encode() of its value, a set gets its value from driver_decode(); "node" is the index of
+ * the server that the key belongs to. */
 static json_t *call(void *client, const char *op, const char *key, json_t *ask)
 {
     (void)client;
@@ -27,7 +28,7 @@ static json_t *call(void *client, const char *op, const char *key, json_t *ask)
     const char *word = strcmp(op, "get") == 0      ? "miss"
                        : strcmp(op, "delete") == 0 ? "not_found"
                                                    : "stored";
-    return json_pack("{s:s}", "outcome", word);
+    return json_pack("{s:s,s:i}", "outcome", word, "node", 0);
 }
 
 int main(void)

@@ -218,6 +218,19 @@ static void ends_must_fit_the_operation(void **state)
     }
 }
 
+static void without_a_node_it_is_the_only_one(void **state)
+{
+    (void)state;
+    struct driver_config one = config;
+    struct wire_end end;
+    struct err err;
+    one.server_count = 1;
+    json_t *root = json_loads("{\"outcome\":\"miss\"}", 0, NULL);
+    assert_int_equal(wire_read_end(root, OP_GET, &one, &end, &err), 0);
+    assert_int_equal(end.node, 0);
+    json_decref(root);
+}
+
 static void a_batch_has_an_item_per_key_or_one_outcome_for_all(void **state)
 {
     (void)state;
@@ -262,6 +275,7 @@ int main(void)
         cmocka_unit_test(lines_that_are_none_are_refused_with_a_reason),
         cmocka_unit_test(hello_is_read_or_says_what_is_missing),
         cmocka_unit_test(ends_must_fit_the_operation),
+        cmocka_unit_test(without_a_node_it_is_the_only_one),
         cmocka_unit_test(a_batch_has_an_item_per_key_or_one_outcome_for_all),
         cmocka_unit_test(stats_tell_pools_and_breakers),
     };
