@@ -67,8 +67,8 @@ uint64_t slot_begin(struct slot *slot, enum op op, ns_t deadline, struct slot_fa
 /* Waits for the end of what was begun; the caller owns the answer. NULL when there is none. */
 json_t *slot_wait(struct slot *slot, ns_t watchdog, struct slot_fate *fate);
 
-/* From the reader thread. An answer that somebody waits for is taken out of the record: its reference
- * count must not be shared by two threads. */
+/* From the reader thread. An answer that somebody waits for is taken out of the record: two threads
+ * must not share its reference count. */
 void slot_record(struct slot *slot, struct wire_record *record, const char *line);
 
 /* Ends what is in progress, and whatever still begins. */
