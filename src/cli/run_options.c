@@ -21,8 +21,6 @@ static void name_choices(struct run_options *o)
 {
     for (size_t i = 0; workloads[i] != NULL && i + 1 < RUN_CHOICES_MAX; i++)
         o->workload_names[i] = workloads[i]->name;
-    for (size_t i = 0; drivers[i] != NULL && i + 1 < RUN_CHOICES_MAX; i++)
-        o->driver_names[i] = drivers[i]->name;
 }
 
 /* Appends to the table, which ends with an empty entry. */
@@ -131,8 +129,10 @@ static void describe_client(struct run_options *o)
 {
     struct driver_config *c = &o->client;
     const struct flag flags[] = {
-        {"driver", FLAG_CHOICE, &o->driver, .default_text = drivers[0]->name,
-         .choices = o->driver_names, .group = "Client under test", .help = "which client"},
+        {"driver", FLAG_STRING, &o->driver_text, "name", drivers[0]->name,
+         .group = "Client under test",
+         .help = "which client: a name (see -list), or the command of a program that speaks "
+                 "docs/driver-protocol.md"},
         {"pool", FLAG_INT, &o->pool, "n", "10", .min = 1, .max = 4096,
          .help = "connections per node at most"},
         {"lifetime", FLAG_DURATION, &c->lifetime_max_ns, .default_text = "5m",
@@ -230,6 +230,7 @@ static void print_help(const struct run_options *o)
         {"memchaos -concurrency 500 -duration 5m", "stress"},
         {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
+        {"memchaos -driver 'python3 drivers/python/pymemcache_driver.py'", "another client"},
         {"memchaos calibrate -p99 5ms", "the highest rate that holds"},
         {"memchaos proxy -help", "the fault-injecting proxy alone"},
         {"memchaos help", "all commands, also those that control a running proxy"},
@@ -255,6 +256,7 @@ static int parse_load(struct run_options *o, struct err *err)
         return err_prefix(err, "invalid flag");
     o->load_text = o->load.text;
     o->client.pool_max = (unsigned)o->pool;
+    o->client.timeout_ns = o->timeout_ns;
     return 0;
 }
 
@@ -321,9 +323,13 @@ static int check_options(struct run_options *o, struct err *err)
                        o->proxy_port);
     if (o->duration_ns > 0 && o->duration_ns < 300 * NS_PER_MS)
         return err_set(err, "-duration is too short: three phases need 300ms at least");
+    o->driver = driver_find(o->driver_text, err);
+    if (o->driver == NULL)
+        return err_prefix(err, "invalid value for flag -driver");
     if (parse_load(o, err) != 0 || (o->calibrating && check_calibration(o, err) != 0) ||
         check_reports(o, err) != 0)
         return -1;
+    o->client.command = o->driver_text;
     o->client.breaker = (enum breaker_preset)o->breaker;
     if (!o->seed_given && getrandom(&o->seed, sizeof o->seed, 0) == (ssize_t)sizeof o->seed)
         o->seed >>= 32; /* short enough to be typed */
@@ -479,6 +485,24 @@ int run_options_list(const struct run_options *o, struct arena *arena, struct na
     return 0;
 }
 
+/* Another flag, as a shell reads it: in quotes if need be. */
+static const char *add_word(struct arena *arena, const char *command, const char *name,
+                            const char *text)
+{
+    if (text[0] != '\0' && strpbrk(text, " \t\n'\"\\$`;&|<>()*?[]#~!{}") == NULL)
+        return arena_format(arena, "%s -%s %s", command, name, text);
+    command = arena_format(arena, "%s -%s '", command, name);
+    for (; *text != '\0' && command != NULL; text += strcspn(text, "'")) {
+        if (*text == '\'')
+            command = arena_format(arena, "%s'\\''", command);
+        text += *text == '\'';
+        command = command != NULL
+                      ? arena_format(arena, "%s%.*s", command, (int)strcspn(text, "'"), text)
+                      : NULL;
+    }
+    return command != NULL ? arena_format(arena, "%s'", command) : NULL;
+}
+
 const char *run_options_command(const struct run_options *o, struct arena *arena)
 {
     const char *command = arena_format(arena, "memchaos -seed %llu", (unsigned long long)o->seed);
@@ -497,7 +521,7 @@ const char *run_options_command(const struct run_options *o, struct arena *arena
             command = arena_format(arena, "%s -%s%s", command, flag->name,
                                    strcmp(text, "true") == 0 ? "" : "=false");
         else
-            command = arena_format(arena, "%s -%s %s", command, flag->name, text);
+            command = add_word(arena, command, flag->name, text);
     }
     return command;
 }

@@ -7,7 +7,7 @@
 #include "base/duration.h"
 #include "base/wrap.h"
 #include "cli/exit_code.h"
-#include "driver/driver.h"
+#include "driver/external.h"
 #include "load/workload.h"
 #include "scenario/catalog.h"
 
@@ -97,5 +97,6 @@ int scenario_list_print(FILE *out, struct err *err)
     fprintf(out, "\nDrivers (-driver NAME):\n");
     for (size_t i = 0; drivers[i] != NULL; i++)
         fprintf(out, "  %-28s %s\n", drivers[i]->name, drivers[i]->help);
+    fprintf(out, "  %-28s %s\n", "'COMMAND ...'", driver_external.help);
     return EXIT_CODE_PASSED;
 }
