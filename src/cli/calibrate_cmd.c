@@ -99,7 +99,7 @@ static void tell_step(struct calibration *c, const struct step *step)
 
 static int search_rate(struct calibration *c, struct err *err)
 {
-    const struct driver *driver = drivers[c->options.driver];
+    const struct driver *driver = c->options.driver;
     for (double rate; !c->interrupted && (rate = rate_search_next(&c->search)) > 0;) {
         struct step *step = &c->steps[c->search.trials];
         if (try_rate(c, driver, rate, step, err) != 0)
@@ -143,7 +143,7 @@ static const char *limit_of(const struct calibration *c)
 {
     if (c->search.fails <= 0)
         return "max_rate";
-    if (drivers[c->options.driver] == driver_by_name("null"))
+    if (c->options.driver == driver_by_name("null"))
         return "generator"; /* there is nothing else */
     return c->generator_tried && !c->generator.held ? "generator" : "subject";
 }

@@ -87,7 +87,7 @@ static void measure_shares(struct job *s, double *keys, double *hits)
     config.servers = servers;
     config.names = names;
     const struct key_share_config share = {
-        .driver = drivers[s->options.driver],
+        .driver = s->options.driver,
         .client = &config,
         .load = &s->options.load,
         .workers = (unsigned)s->options.concurrency,
@@ -200,7 +200,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
     struct run_config config = {
         .topology = s->topology,
         .plan = plan,
-        .driver = drivers[s->options.driver],
+        .driver = s->options.driver,
         .client = s->options.client,
         .load = &s->options.load,
         .workers = (unsigned)s->options.concurrency,

@@ -19,8 +19,6 @@ static void name_choices(struct run_options *o)
 {
     for (size_t i = 0; workloads[i] != NULL && i + 1 < RUN_CHOICES_MAX; i++)
         o->workload_names[i] = workloads[i]->name;
-    for (size_t i = 0; drivers[i] != NULL && i + 1 < RUN_CHOICES_MAX; i++)
-        o->driver_names[i] = drivers[i]->name;
 }
 
 /* Appends to the table, which ends with an empty entry. */
@@ -129,8 +127,9 @@ static void describe_client(struct run_options *o)
 {
     struct driver_config *c = &o->client;
     const struct flag flags[] = {
-        {"driver", FLAG_CHOICE, &o->driver, .default_text = drivers[0]->name,
-         .choices = o->driver_names, .group = "Client under test", .help = "which client"},
+        {"driver", FLAG_STRING, &o->driver_text, "name", drivers[0]->name,
+         .group = "Client under test",
+         .help = "which client: a name (see -list), or a shared object (./mine.so)"},
         {"pool", FLAG_INT, &o->pool, "n", "10", .min = 1, .max = 4096,
          .help = "connections per node at most"},
         {"lifetime", FLAG_DURATION, &c->lifetime_max_ns, .default_text = "5m",
@@ -187,6 +186,7 @@ static void print_help(const struct run_options *o)
         {"memchaos -concurrency 500 -duration 5m", "stress"},
         {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
+        {"memchaos -driver libmemcached -scenario latency -runs 1", "another client"},
         {"memchaos calibrate -p99 5ms", "the highest rate that holds"},
         {"memchaos proxy -help", "the fault-injecting proxy alone"},
         {"memchaos help", "all commands, also those that control a running proxy"},
@@ -260,9 +260,14 @@ static int check_options(struct run_options *o, struct err *err)
                        o->proxy_port);
     if (o->duration_ns > 0 && o->duration_ns < 300 * NS_PER_MS)
         return err_set(err, "-duration is too short: three phases need 300ms at least");
+    o->driver = driver_find(o->driver_text, err);
+    if (o->driver == NULL)
+        return err_prefix(err, "invalid value for flag -driver");
     if (parse_load(o, err) != 0 || (o->calibrating && check_calibration(o, err) != 0))
         return -1;
     o->client.pool_max = (unsigned)o->pool;
+    o->client.timeout_ns = o->timeout_ns;
+    o->client.command = o->driver_text;
     o->client.breaker = (enum breaker_preset)o->breaker;
     if (!o->seed_given && getrandom(&o->seed, sizeof o->seed, 0) == (ssize_t)sizeof o->seed)
         o->seed >>= 32; /* short enough to be typed */

@@ -46,7 +46,8 @@ struct run_options {
     int proxy_port;
     int api_port;
     /* Client: -pool and -breaker are read as int and put into `client` afterwards. */
-    int driver; /* index into drivers[] */
+    const char *driver_text; /* as given */
+    const struct driver *driver;
     int pool;
     int breaker;
     struct driver_config client;
@@ -59,7 +60,6 @@ struct run_options {
     struct flag flags[RUN_FLAGS_MAX];
     bool given[RUN_FLAGS_MAX];
     const char *workload_names[RUN_CHOICES_MAX];
-    const char *driver_names[RUN_CHOICES_MAX];
 };
 
 enum run_options_result {

@@ -67,7 +67,7 @@ static void shares_of(const struct run_options *options, size_t count, double *s
     config.names = name_list;
     config.server_count = count;
     const struct key_share_config share = {
-        .driver = drivers[options->driver],
+        .driver = options->driver,
         .client = &config,
         .load = &options->load,
         .workers = (unsigned)options->concurrency,

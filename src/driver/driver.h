@@ -36,7 +36,9 @@ struct driver_config {
     const char *const *names;   /* "node1": the identity that keys are mapped to, by node */
     size_t server_count;
     uint64_t seed;
-    unsigned workers; /* how many handles will be opened */
+    unsigned workers;    /* how many handles will be opened */
+    ns_t timeout_ns;     /* of every operation, for clients that want it when they are made */
+    const char *command; /* what was given as the driver's name */
     unsigned pool_max;
     ns_t lifetime_max_ns;
     ns_t idle_max_ns;
@@ -119,5 +121,11 @@ extern const struct driver *const drivers[];
 
 /* The driver called `name`, or NULL. */
 const struct driver *driver_by_name(const char *name);
+
+/*
+ * What -driver says: the name of a driver, or a shared object (see driver/plugin.h). NULL for
+ * anything else, with the reason.
+ */
+const struct driver *driver_find(const char *text, struct err *err);
 
 #endif
