@@ -265,6 +265,7 @@ int calibrate_cmd_main(int argc, char **argv)
     case RUN_OPTIONS_BAD: code = EXIT_CODE_USAGE; break;
     case RUN_OPTIONS_OK:
         log_init(&c->log, stderr, LOG_LEVEL_INFO, c->options.quiet);
+        c->options.client.log = &c->log;
         code = calibrate(c, &err);
     }
     if (err.text[0] != '\0')

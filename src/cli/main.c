@@ -5,6 +5,7 @@
 #include "base/suggest.h"
 #include "cli/calibrate_cmd.h"
 #include "cli/compare_cmd.h"
+#include "cli/driver_check_cmd.h"
 #include "cli/exit_code.h"
 #include "cli/proxy_cmd.h"
 #include "cli/run_cmd.h"
@@ -31,6 +32,7 @@ static const struct {
     {"check", scenario_check_main, ARGV0_COMMAND, "Say what is wrong with scenario files."},
     {"show", scenario_show_main, ARGV0_COMMAND, "Show what a scenario would do, and when."},
     {"schema", scenario_schema_main, ARGV0_COMMAND, "Write the JSON schema of scenario files."},
+    {"driver-check", driver_check_cmd_main, ARGV0_COMMAND, "Say what is wrong with a driver."},
     {"list", toxi_cmd_main, ARGV0_PROGRAM, "List the proxies of a running server."},
     {"inspect", toxi_cmd_main, ARGV0_PROGRAM, "Show the toxics of a proxy."},
     {"create", toxi_cmd_main, ARGV0_PROGRAM, "Create a proxy."},
@@ -53,7 +55,7 @@ static int print_commands(void)
 {
     printf("Usage: memchaos [COMMAND] [flags]\n\nCommands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+        printf("  %-12s %s\n", commands[i].name, commands[i].help);
     printf("\nSee memchaos COMMAND -help, and memchaos -help for the flags of run.\n");
     return EXIT_CODE_PASSED;
 }

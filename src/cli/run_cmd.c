@@ -35,13 +35,6 @@ struct job {
     bool interrupted;
 };
 
-static bool wants_colour(FILE *stream)
-{
-    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(fileno(stream)) && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
-           strcmp(term, "dumb") != 0;
-}
-
 /* The first signal ends the run in order, the second one at once. */
 static bool take_signal(struct job *s)
 {
@@ -390,8 +383,9 @@ int run_cmd_main(int argc, char **argv)
     case RUN_OPTIONS_BAD: code = usage_error(err.text); break;
     case RUN_OPTIONS_OK:
         log_init(&s->log, stderr, LOG_LEVEL_INFO, s->options.quiet);
-        s->style.colour = wants_colour(stderr);
-        s->text_style.colour = wants_colour(stdout);
+        s->options.client.log = &s->log;
+        s->style.colour = setup_wants_colour(stderr);
+        s->text_style.colour = setup_wants_colour(stdout);
         if (s->options.version)
             printf("memchaos %s\n", MEMCHAOS_VERSION);
         else if (s->options.list)

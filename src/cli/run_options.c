@@ -129,7 +129,8 @@ static void describe_client(struct run_options *o)
     const struct flag flags[] = {
         {"driver", FLAG_STRING, &o->driver_text, "name", drivers[0]->name,
          .group = "Client under test",
-         .help = "which client: a name (see -list), or a shared object (./mine.so)"},
+         .help = "which client: a name (see -list), a shared object (./mine.so), or the command of a "
+                 "program that speaks docs/driver-protocol.md"},
         {"pool", FLAG_INT, &o->pool, "n", "10", .min = 1, .max = 4096,
          .help = "connections per node at most"},
         {"lifetime", FLAG_DURATION, &c->lifetime_max_ns, .default_text = "5m",
@@ -186,7 +187,7 @@ static void print_help(const struct run_options *o)
         {"memchaos -concurrency 500 -duration 5m", "stress"},
         {"memchaos -rate 20k -arrival poisson -workload get-heavy", "another load"},
         {"memchaos -servers a:11211,b:11211 -scenario latency -runs 1", "your own nodes"},
-        {"memchaos -driver libmemcached -scenario latency -runs 1", "another client"},
+        {"memchaos -driver 'python3 drivers/python/pymemcache_driver.py'", "another client"},
         {"memchaos calibrate -p99 5ms", "the highest rate that holds"},
         {"memchaos proxy -help", "the fault-injecting proxy alone"},
         {"memchaos help", "all commands, also those that control a running proxy"},
@@ -418,6 +419,24 @@ int run_options_list(const struct run_options *o, struct arena *arena, struct na
     return 0;
 }
 
+/* Another flag, as a shell reads it: in quotes if need be. */
+static const char *add_word(struct arena *arena, const char *command, const char *name,
+                            const char *text)
+{
+    if (text[0] != '\0' && strpbrk(text, " \t\n'\"\\$`;&|<>()*?[]#~!{}") == NULL)
+        return arena_format(arena, "%s -%s %s", command, name, text);
+    command = arena_format(arena, "%s -%s '", command, name);
+    for (; *text != '\0' && command != NULL; text += strcspn(text, "'")) {
+        if (*text == '\'')
+            command = arena_format(arena, "%s'\\''", command);
+        text += *text == '\'';
+        command = command != NULL
+                      ? arena_format(arena, "%s%.*s", command, (int)strcspn(text, "'"), text)
+                      : NULL;
+    }
+    return command != NULL ? arena_format(arena, "%s'", command) : NULL;
+}
+
 const char *run_options_command(const struct run_options *o, struct arena *arena)
 {
     const char *command = arena_format(arena, "memchaos -seed %llu", (unsigned long long)o->seed);
@@ -431,7 +450,7 @@ const char *run_options_command(const struct run_options *o, struct arena *arena
             command = arena_format(arena, "%s -%s%s", command, flag->name,
                                    strcmp(text, "true") == 0 ? "" : "=false");
         else
-            command = arena_format(arena, "%s -%s %s", command, flag->name, text);
+            command = add_word(arena, command, flag->name, text);
     }
     return command;
 }

@@ -7,7 +7,7 @@
 #include "base/duration.h"
 #include "base/wrap.h"
 #include "cli/exit_code.h"
-#include "driver/driver.h"
+#include "driver/external.h"
 #include "driver/plugin.h"
 #include "load/workload.h"
 #include "scenario/catalog.h"
@@ -101,5 +101,6 @@ int scenario_list_print(FILE *out, struct err *err)
     for (size_t i = 0; plugins_shipped[i].name != NULL; i++)
         fprintf(out, "  %-28s %s\n", plugins_shipped[i].name, plugins_shipped[i].help);
     fprintf(out, "  %-28s a client of yours, see docs/driver-plugin.md\n", "./FILE.so");
+    fprintf(out, "  %-28s %s\n", "'COMMAND ...'", driver_external.help);
     return EXIT_CODE_PASSED;
 }

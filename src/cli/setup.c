@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -95,4 +97,11 @@ int setup_topology(const struct run_options *o, const struct topology_config *co
     if (raise_file_limit(o, err) != 0)
         return -1;
     return topology_start(config, out, err);
+}
+
+bool setup_wants_colour(FILE *stream)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(stream)) && (no_color == NULL || no_color[0] == '\0') && term != NULL &&
+           strcmp(term, "dumb") != 0;
 }

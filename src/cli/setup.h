@@ -22,4 +22,7 @@ struct topology_config setup_topology_config(const struct run_options *options, 
 int setup_topology(const struct run_options *options, const struct topology_config *config,
                    struct topology **out, struct err *err);
 
+/* Whether the stream is a terminal that wants colours. */
+bool setup_wants_colour(FILE *stream);
+
 #endif

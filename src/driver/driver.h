@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "metrics/latency.h"
 #include "metrics/node_stats.h"
 #include "metrics/outcome.h"
 #include "metrics/transitions.h"
@@ -30,6 +31,8 @@ enum breaker_preset {
 
 extern const char *const breaker_preset_names[BREAKER_PRESET_COUNT + 1];
 
+struct log;
+
 /* The settings of the client; a driver uses those that its client has. All strings are borrowed. */
 struct driver_config {
     const char *const *servers; /* "host:port", by node */
@@ -39,6 +42,7 @@ struct driver_config {
     unsigned workers;    /* how many handles will be opened */
     ns_t timeout_ns;     /* of every operation, for clients that want it when they are made */
     const char *command; /* what was given as the driver's name */
+    struct log *log;     /* may be NULL */
     unsigned pool_max;
     ns_t lifetime_max_ns;
     ns_t idle_max_ns;
@@ -79,6 +83,46 @@ struct driver_item {
     bool unsent;
 };
 
+/*
+ * What a driver found to be wrong with its client as a program, whatever the operations said. Names
+ * are those of checks in the report. X(identifier, name, text)
+ */
+#define DRIVER_FINDINGS(X)                                                                    \
+    X(CRASHED, "driver_crashed", "the driver was not killed by a signal")                     \
+    X(EXITED, "driver_exited", "the driver lived until it was told to end, and ended with 0") \
+    X(NO_BYE, "driver_no_bye", "the driver ended in time and with its final line")            \
+    X(SILENT, "driver_silent", "every operation was answered, if late")                       \
+    X(LATE, "driver_late", "no answer came after the operation had been given up")            \
+    X(PROTOCOL, "driver_protocol", "every line of the driver was as the protocol wants it")
+
+enum driver_finding_kind {
+#define X(id, name, text) DRIVER_FINDING_##id,
+    DRIVER_FINDINGS(X)
+#undef X
+        DRIVER_FINDING_COUNT,
+};
+
+#define DRIVER_FINDING_TEXT_SIZE 400
+
+struct driver_finding {
+    enum driver_finding_kind kind;
+    uint64_t count;
+    char first_text[DRIVER_FINDING_TEXT_SIZE]; /* in words, with the line that was at fault */
+};
+
+/* The check that a finding fails, and what that check wants. */
+const char *driver_finding_name(enum driver_finding_kind kind);
+const char *driver_finding_text(enum driver_finding_kind kind);
+
+/* What a driver can say about its client. Strings may be empty. */
+struct driver_about {
+    char client[80];     /* "pymemcache 3.5.2" */
+    char runtime[80];    /* "CPython 3.11.2" */
+    char promises[240];  /* what the client's documentation promises, and what it does unasked */
+    struct latency cost; /* per operation, of what stands between the rig and the client: it is part
+                            of every latency; count 0 when nothing does */
+};
+
 /* Every call has one absolute deadline on the monotonic clock and fills all of `result`. */
 struct driver {
     const char *name;
@@ -89,9 +133,13 @@ struct driver {
     void (*interrupt)(void *client);
     /* The state of a node as the client sees it. Returns false if the client has nothing to say. */
     bool (*node_stats)(void *client, size_t node, struct node_stats *out);
-    /* The node a key belongs to, or -1 when the client does not tell. */
+    /* The node a key belongs to, or -1 when the client does not tell. NULL if it never does. */
     int (*node_of_key)(void *client, const char *key, size_t key_size);
     void (*close)(void *client); /* after the last worker_close */
+    /* Both may be NULL; both know all only after the last worker_close. `out` has room for
+     * DRIVER_FINDING_COUNT; returns how many there are. */
+    size_t (*findings)(void *client, struct driver_finding *out);
+    void (*about)(void *client, struct driver_about *out);
 
     void *(*worker_open)(void *client, unsigned worker, struct err *err);
     void (*worker_close)(void *worker);
@@ -123,8 +171,9 @@ extern const struct driver *const drivers[];
 const struct driver *driver_by_name(const char *name);
 
 /*
- * What -driver says: the name of a driver, or a shared object (see driver/plugin.h). NULL for
- * anything else, with the reason.
+ * What -driver says: the name of a driver; a shared object (driver/plugin.h); or the command line of
+ * a program that speaks the protocol of docs/driver-protocol.md, which has a space or a slash in it
+ * or is found in PATH. NULL for anything else, with the reason.
  */
 const struct driver *driver_find(const char *text, struct err *err);
 

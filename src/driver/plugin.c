@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver/plugin.h"
 
-#include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -172,6 +172,13 @@ static void plugin_close(void *client)
     free(c);
 }
 
+static void plugin_about(void *client, struct driver_about *out)
+{
+    const struct plugin_client *c = client;
+    *out = (struct driver_about){0};
+    snprintf(out->client, sizeof out->client, "%s", c->plugin->client);
+}
+
 /* ---- workers ---- */
 
 static void *plugin_worker_open(void *client, unsigned worker, struct err *err)
@@ -329,7 +336,7 @@ static void plugin_multi_set(void *worker, struct driver_item *items, size_t cou
     {                                                                                              \
         .name = "plugin", .help = "a shared object", .open = plugin_open,                          \
         .interrupt = plugin_interrupt, .node_stats = plugin_node_stats,                            \
-        .node_of_key = plugin_node_of_key, .close = plugin_close,                                  \
+        .node_of_key = plugin_node_of_key, .close = plugin_close, .about = plugin_about,           \
         .worker_open = plugin_worker_open, .worker_close = plugin_worker_close, .get = plugin_get, \
         .set = plugin_set, .delete_ = plugin_delete, .add = plugin_add,                            \
         .increment = plugin_increment, .multi_get = (get_many), .multi_set = (set_many),           \

@@ -53,6 +53,8 @@ void key_share_measure(const struct key_share_config *config, double *keys, doub
         if (hits != NULL)
             hits[i] = 0;
     }
+    if (config->driver->node_of_key == NULL)
+        return;
     if (config->driver->open(&quiet, &sampler.client, &err) != 0)
         return;
     keyspace_init(&sampler.keys, &config->load->keys, prefix != NULL ? prefix : "",

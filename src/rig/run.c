@@ -2,6 +2,7 @@
 #include "rig/run.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "report/check_eval.h"
 #include "report/collect.h"
 #include "report/verdict.h"
+#include "rig/driver_report.h"
 #include "scenario/controller.h"
 
 /* A client may close its connections a little after it was told to. */
@@ -50,6 +52,7 @@ struct run {
     ns_t checked_ns;            /* when the checks that may end the run were last looked at */
     int aborted_by;             /* index of the check that did, or -1 */
     struct check_outcome abort_outcome;
+    struct driver_report driver_report;
     struct err broken; /* why the run says nothing; "" = it does */
     struct node_stats final_stats[SCENARIO_NODES_MAX];
 };
@@ -356,6 +359,8 @@ static int own_checks(const struct run *run, struct run_result *out)
         if (verdict_check_add(out, CHECK_HARD, "wrong_data_example", false, "an answer was wrong",
                               run->evidence.texts[i]) != 0)
             return -1;
+    if (driver_report_checks(&run->driver_report, out) != 0)
+        return -1;
     if (check_add_all(out, run->result, scenario->checks, scenario->check_count, run->aborted_by,
                       run->abort_outcome.measured) != 0)
         return -1;
@@ -473,6 +478,7 @@ static void run_finish(struct run *run)
     run->workers = NULL;
     sampler_stop(run->sampler, ns_now());
     read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+    driver_report_take(&run->driver_report, run->config->driver, run->client);
     run->config->driver->close(run->client);
     run->client = NULL;
     sockets_end(run);

@@ -221,6 +221,9 @@ static void statistics_and_breakers_reach_the_rig(void **state)
     assert_int_equal(t.node, 1);
     assert_int_equal(t.to, BREAKER_VIEW_OPEN);
     assert_string_equal(t.cause, "a test");
+    struct driver_about about;
+    o->driver->about(o->client, &about);
+    assert_string_equal(about.client, "fake 3.1");
 }
 
 static void one_that_cannot_open_says_why(void **state)
