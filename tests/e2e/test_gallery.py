@@ -2,7 +2,8 @@
 """Positive controls: every deliberately broken client of tests/gallery is caught by the scenario that is
 named for it, by the check that is named for it; the correct one passes all of them.
 
-What is invalid (98) says nothing: on a machine that is busy with other things it is run again.
+What is invalid (98), or could not be set up (1), says nothing: on a machine that is busy with other
+things it is run again.
 """
 import concurrent.futures
 import json
@@ -12,9 +13,9 @@ from harness import Case, main
 
 GALLERY = os.path.join(os.path.dirname(__file__), "..", "gallery")
 CLIENTS = os.environ.get("GALLERY_CLIENTS", "build/tests/gallery")
-TRIES = 4
+TRIES = 6
 AT_ONCE = 3
-TIMEOUT = "200ms"
+TIMEOUT = "300ms"
 
 # client: the scenario, and the checks that must fail; the first one is also a reason of the verdict.
 CAUGHT = {
@@ -44,9 +45,9 @@ class Gallery(Case):
         """The exit code, and the run as in the JSON result."""
         for _ in range(TRIES):
             done = self.attempt(client, scenario)
-            self.assertIn(done.code, (0, 98, 99), f"{client} in {scenario}: {done.err}")
-            if done.code != 98:
+            if done.code not in (1, 98):
                 break
+        self.assertIn(done.code, (0, 98, 99), f"{client} in {scenario}: {done.err}")
         run = json.loads(done.out)["runs"][0]
         return done.code, run
 

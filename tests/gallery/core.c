@@ -104,7 +104,10 @@ static void breaker_leave(struct client *c, int node, bool ok)
     pthread_mutex_lock(&c->lock);
     struct breaker *b = &c->breakers[node];
     bool was_probe = b->state == MEMCHAOS_BREAKER_HALF_OPEN;
-    b->failures = ok ? 0 : b->failures + 1;
+    if (!ok)
+        b->failures++;
+    else if (was_probe || !defects.shares_breaker) /* or every other node's success resets it */
+        b->failures = 0;
     if (was_probe && !ok && defects.keeps_probe) {
         pthread_mutex_unlock(&c->lock);
         return; /* half-open for ever, with its one probe in use */
