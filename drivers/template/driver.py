@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+import zlib
 
 output = threading.Lock()
 
@@ -21,6 +22,10 @@ class Client:
 
     def __init__(self, servers, timeout_s):
         self.servers, self.timeout_s = servers, timeout_s
+
+    def node(self, key):
+        """The server that a key belongs to; recovery is measured by server."""
+        return self.servers[zlib.crc32(key.encode()) % len(self.servers)]
 
     def get(self, key):
         return self.store.get(key)
@@ -80,7 +85,7 @@ def answer(client, ask):
         end = call(client, ask)
     except Exception as error:
         end = {"outcome": outcome_of(error), "error": repr(error)}
-    say(end=ask["id"], at_ns=time.monotonic_ns(), **end)
+    say(end=ask["id"], at_ns=time.monotonic_ns(), node=client.node(ask["key"]), **end)
 
 
 def main():
@@ -94,7 +99,8 @@ def main():
                 # thing for a blocking client. "one": a process for all, with threads or an event
                 # loop behind it; see drivers/python and drivers/node.
                 processes="per_worker" if "--per-worker" in sys.argv else "one",
-                operations=["get", "set", "delete", "add", "increment"], honours=["timeout_ms"], promises={})
+                operations=["get", "set", "delete", "add", "increment"],
+                honours=["timeout_ms"], promises={})
         elif ask["op"] == "bye":
             say(bye=True)
             break

@@ -72,8 +72,14 @@ enum mcm_breaker_verdict {
 };
 
 /* EXCLUDED results (cancelled, wrong argument, own pool exhausted) say nothing about the server:
- * they touch no streak and give a half-open slot back. */
-enum mcm_breaker_result { MCM_BREAKER_SUCCESS, MCM_BREAKER_FAILURE, MCM_BREAKER_EXCLUDED };
+ * they touch no streak and give a half-open slot back. A CONNECT_FAILURE is a failure that came
+ * before anything was asked: no connection could be made. */
+enum mcm_breaker_result {
+    MCM_BREAKER_SUCCESS,
+    MCM_BREAKER_FAILURE,
+    MCM_BREAKER_EXCLUDED,
+    MCM_BREAKER_CONNECT_FAILURE
+};
 
 enum mcm_breaker_cause {
     MCM_BREAKER_CAUSE_NONE,             /* no transition happened */
@@ -98,6 +104,16 @@ struct mcm_breaker_counts {
  * under the caller's lock and must not call the breaker. */
 typedef bool (*mcm_breaker_trip_fn)(const struct mcm_breaker_counts *counts, void *arg);
 
+/*
+ * How many breakers may be away from closed at the same time. One quota belongs to all breakers of
+ * a fleet, so that trouble of the client's own network, which makes every server look dead, does
+ * not take all of them away. Breakers of different threads may share it; it must outlive them.
+ */
+struct mcm_breaker_quota {
+    uint32_t away_max; /* set by the owner; may change at any time */
+    uint32_t away;     /* kept by the breakers, atomically; 0 at first */
+};
+
 /* All zeroes is the gobreaker default: one probe, no window, 60 s open, trip at the 6th failure in
  * a row. */
 struct mcm_breaker_settings {
@@ -114,10 +130,16 @@ struct mcm_breaker_settings {
     void *ready_to_trip_arg;
 
     /* Additions, off when zero. */
-    int64_t probe_timeout_ns; /* half-open: probes are in flight and none has ended for so long */
-    double open_jitter;       /* open time * uniform(1 - j, 1 + j), 0 <= j < 1 */
-    double open_backoff;      /* open time * this for every failed half-open in a row; > 1 is on */
-    int64_t open_max_ns;      /* cap of the open time before jitter */
+    int64_t probe_timeout_ns;  /* half-open: probes are in flight and none has ended for so long */
+    double open_jitter;        /* open time * uniform(1 - j, 1 + j), 0 <= j < 1 */
+    double open_backoff;       /* open time * this for every failed half-open in a row; > 1 is on */
+    int64_t open_max_ns;       /* cap of the open time before jitter */
+    uint64_t connect_failures; /* trips at so many failed connects in a row, whatever else holds */
+    int64_t slow_ns; /* a success that came later than this after its admission is a failure; the
+                        client leaves out its own waiting, and batches */
+    struct mcm_breaker_quota *quota; /* trips only within it; borrowed. NULL: no limit */
+    bool held_probes; /* half-open admits only mcm_breaker_allow_probe(): no caller's request is
+                         put at risk to find out whether the server is back */
 };
 
 enum mcm_breaker_preset {
@@ -131,6 +153,7 @@ enum mcm_breaker_preset {
 struct mcm_breaker_token {
     uint64_t generation;
     uint64_t age;
+    int64_t began_ns; /* of slow_ns; may be moved forward by time that was not the server's */
 };
 
 /* What a call did, so that the caller can tell others after it has left its lock. One call makes at
@@ -151,6 +174,7 @@ struct mcm_breaker_stats {
     uint64_t opens;        /* transitions to open */
     uint64_t rejected_open;
     uint64_t rejected_busy;
+    uint64_t trips_refused;                    /* by the quota */
     int64_t state_ns[MCM_BREAKER_STATE_COUNT]; /* total time in each state */
 };
 
@@ -182,6 +206,12 @@ MCM_API void mcm_breaker_free(struct mcm_breaker *b);
 MCM_API enum mcm_breaker_verdict mcm_breaker_allow(struct mcm_breaker *b, int64_t now_ns,
                                                    struct mcm_breaker_token *token,
                                                    struct mcm_breaker_transition *moved);
+
+/* The same for a trial request that nobody waits for. With held_probes only this is let through
+ * while half-open; else it is mcm_breaker_allow(). */
+MCM_API enum mcm_breaker_verdict mcm_breaker_allow_probe(struct mcm_breaker *b, int64_t now_ns,
+                                                         struct mcm_breaker_token *token,
+                                                         struct mcm_breaker_transition *moved);
 
 /* Reports how the request of `token` ended. `moved` may be NULL. */
 MCM_API void mcm_breaker_done(struct mcm_breaker *b, struct mcm_breaker_token token,

@@ -122,6 +122,7 @@ struct mcm_client_config {
     unsigned failure_deletes_max;
     const struct mcm_server *gutter; /* copied; their indices follow those of the servers */
     size_t gutter_count;
+    const char *hash_tag;   /* of selector.h, or NULL: the part of a key that decides; copied */
     mcm_selector_fn select; /* of MCM_SELECTOR_CALLBACK */
     void *select_arg;
     uint64_t seed; /* of everything random: jitter and tokens */
@@ -177,7 +178,11 @@ struct mcm_client_config {
 
     const struct mcm_hooks *hooks;              /* of observe.h; NULL = none; copied */
     const struct mcm_breaker_settings *breaker; /* NULL = none; copied */
-    mcm_breaker_event_fn on_breaker;            /* or NULL */
+    /* Of the servers, those that stand in included, at most this share (and at least one) is kept
+     * back by breakers at the same time: when all look dead, it is more likely that this machine's
+     * network is. 0 = no limit. Not together with a quota of the settings. */
+    double breaker_share_max;
+    mcm_breaker_event_fn on_breaker; /* or NULL */
     void *on_breaker_arg;
 };
 
@@ -370,8 +375,9 @@ struct mcm_server_stats {
 
     bool has_breaker;
     enum mcm_breaker_state breaker_state;
-    uint64_t breaker_opened;   /* times it opened */
-    uint64_t breaker_rejected; /* calls it kept back */
+    uint64_t breaker_opened;        /* times it opened */
+    uint64_t breaker_rejected;      /* calls it kept back */
+    uint64_t breaker_trips_refused; /* failures that breaker_share_max kept from opening it */
     /* Counts of its present window. */
     uint64_t breaker_requests, breaker_failures, breaker_consecutive_failures;
 

@@ -33,6 +33,7 @@
 #define MCMETA_LOOP_H
 
 #include <mcmeta/client.h>
+#include <mcmeta/commands.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -66,6 +67,7 @@ struct mcm_loop_call {
  * - waiters_max, unless it is 0, takes the place of MCM_LOOP_QUEUE_MAX;
  * - acquire_timeout is how long a request may wait to be sent, once there is a connection or while
  *   none may be made; it ends with MCM_E_TIMEOUT_POOL then;
+ * - held_probes of the breaker is refused: its trials are requests of callers;
  * - idle_connections_min is at most `lanes`, and idle_connections_max must be 0, since no
  * connection is ever spare: anything else is refused;
  * - value_size_max 0 means 1 MiB: servers are not asked what they take; failure_deletes_max is not
@@ -96,6 +98,25 @@ MCM_API enum mcm_outcome mcm_loop_delete(struct mcm_loop *loop, struct mcm_loop_
 MCM_API enum mcm_outcome mcm_loop_increment(struct mcm_loop *loop, struct mcm_loop_call *call,
                                             struct mcm_slice key,
                                             const struct mcm_increment *change);
+
+/*
+ * The same with options (NULL: the defaults), which makes every command on one key of commands.h
+ * possible: what they mean and how they end is said there. Options are read during the submission
+ * only, but the flags of a raw request must live until done. MCM_E_UNSUPPORTED for what servers
+ * know from a certain version on only (enum mcm_capability): a loop does not ask for the version.
+ */
+MCM_API enum mcm_outcome mcm_loop_get_with(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                           struct mcm_slice key, void *buffer, size_t buffer_size,
+                                           const struct mcm_get_options *options);
+MCM_API enum mcm_outcome mcm_loop_store(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                        struct mcm_slice key, struct mcm_slice value,
+                                        const struct mcm_store_options *options);
+MCM_API enum mcm_outcome mcm_loop_delete_with(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                              struct mcm_slice key,
+                                              const struct mcm_delete_options *options);
+MCM_API enum mcm_outcome mcm_loop_raw(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                      const struct mcm_raw_request *raw, void *buffer,
+                                      size_t buffer_size);
 
 #define MCM_LOOP_QUEUE_MAX 65536
 

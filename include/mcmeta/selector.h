@@ -12,7 +12,8 @@
  *   modulo      CRC-32 (IEEE) modulo the number of servers, as gomemcache does. No weights.
  *   ketama...   rings that agree with other clients, by names of the form "host" or "host:port":
  *               ketama (libmemcached's consistent distribution), ketama-weighted (libmemcached with
- *               weights), ketama-spy (spymemcached), ketama-twemproxy (with its fnv1a_64)
+ *               weights), ketama-spy (spymemcached), ketama-twemproxy (with its fnv1a_64),
+ *               ketama-evcache (the "evcache" mode of memcached's proxy)
  *   callback    the caller's function
  *
  * Threads: any number may use one selector at the same time.
@@ -40,6 +41,7 @@ enum mcm_selector_kind {
     MCM_SELECTOR_KETAMA_WEIGHTED,
     MCM_SELECTOR_KETAMA_SPY,
     MCM_SELECTOR_KETAMA_TWEMPROXY,
+    MCM_SELECTOR_KETAMA_EVCACHE,
     MCM_SELECTOR_CALLBACK,
     MCM_SELECTOR_KIND_COUNT
 };
@@ -59,6 +61,10 @@ struct mcm_selector_config {
     size_t count;
     mcm_selector_fn callback; /* for MCM_SELECTOR_CALLBACK */
     void *callback_arg;
+    /* Two characters such as "{}", or NULL. Of a key with the first and later the second of them,
+     * and something in between, only what is in between decides: keys with the same tag live on the
+     * same server, as with twemproxy's option of this name. Copied. */
+    const char *hash_tag;
 };
 
 struct mcm_selector;

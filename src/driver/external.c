@@ -99,6 +99,7 @@ static json_t *exchange(struct worker *w, struct wire_call *call, ns_t deadline,
     ns_t slack = ns_max(EXTERNAL_SLACK_NS, 3 * call->timeout_ns);
     json_t *answer = slot_wait(&w->slot, ns_add(start + call->timeout_ns, slack), fate);
     record_cost(w, fate, ns_now() - start);
+    memcpy(w->line, fate->line, sizeof w->line);
     return answer;
 }
 
@@ -367,6 +368,11 @@ static void external_describe(void *client, struct driver_about *out)
     pthread_mutex_lock(&all->cost_lock);
     out->cost = latency_of(&all->cost);
     pthread_mutex_unlock(&all->cost_lock);
+}
+
+const char *external_line(void *worker)
+{
+    return ((struct worker *)worker)->line;
 }
 
 const struct wire_about *external_about(void *client)

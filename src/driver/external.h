@@ -24,6 +24,9 @@ extern const struct driver driver_external;
 /* What it said in its hello. */
 const struct wire_about *external_about(void *client);
 
+/* The beginning of the line that ended the worker's last operation; "" when none did. */
+const char *external_line(void *worker);
+
 /* Sends one line as it is, to every process: for the checker. */
 void external_send(void *client, const char *line);
 

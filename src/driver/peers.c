@@ -37,7 +37,7 @@ static void on_hello(struct peer *p, const struct wire_record *record, const cha
     else if (wire_read_hello(record->root, &about, &err) == 0) {
         pthread_mutex_lock(&p->lock);
         p->about = about;
-        p->greeted = true;
+        p->greeted = !p->failed;
         pthread_cond_signal(&p->changed);
         pthread_mutex_unlock(&p->lock);
         return;
@@ -50,7 +50,7 @@ void peers_complain(struct external *all, const char *what, const char *line)
     findings_add(&all->findings, DRIVER_FINDING_PROTOCOL, "%s: %.*s", what, SLOT_LINE_SIZE, line);
 }
 
-static void on_operation(struct peer *p, const struct wire_record *record, const char *line)
+static void on_operation(struct peer *p, struct wire_record *record, const char *line)
 {
     struct external *all = p->all;
     struct worker *w = &all->workers[record->id % all->worker_count];

@@ -46,6 +46,7 @@ struct worker {
     size_t part_cap;
     char *memory; /* values of the last batch */
     size_t memory_cap;
+    char line[SLOT_LINE_SIZE]; /* the last answer's */
 };
 
 struct external {

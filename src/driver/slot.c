@@ -138,19 +138,20 @@ static void begun(struct slot *s, const struct wire_record *record, const char *
         slot_move(s, SLOT_BEGUN);
 }
 
-static void answered(struct slot *s, const struct wire_record *record, const char *line)
+static void answered(struct slot *s, struct wire_record *record, const char *line)
 {
     if (!s->begun)
         complain(s, "an end without its begin", line);
     else if (record->at_ns < s->begin_at_ns)
         complain(s, "the end is earlier than its begin", line);
     s->end_at_ns = record->at_ns;
-    s->answer = json_incref(record->root);
+    s->answer = record->root;
+    record->root = NULL;
     snprintf(s->line, sizeof s->line, "%s", line);
     slot_move(s, SLOT_ENDED);
 }
 
-static void ended(struct slot *s, const struct wire_record *record, const char *line)
+static void ended(struct slot *s, struct wire_record *record, const char *line)
 {
     switch (s->state) {
     case SLOT_SENT:
@@ -171,7 +172,7 @@ static void ended(struct slot *s, const struct wire_record *record, const char *
     complain(s, "a second end", line);
 }
 
-void slot_record(struct slot *s, const struct wire_record *record, const char *line)
+void slot_record(struct slot *s, struct wire_record *record, const char *line)
 {
     pthread_mutex_lock(&s->lock);
     if (record->id != s->id || s->id < s->workers)

@@ -67,8 +67,9 @@ uint64_t slot_begin(struct slot *slot, enum op op, ns_t deadline, struct slot_fa
 /* Waits for the end of what was begun; the caller owns the answer. NULL when there is none. */
 json_t *slot_wait(struct slot *slot, ns_t watchdog, struct slot_fate *fate);
 
-/* From the reader thread. An end takes a reference to the record's root. */
-void slot_record(struct slot *slot, const struct wire_record *record, const char *line);
+/* From the reader thread. An answer that somebody waits for is taken out of the record: its reference
+ * count must not be shared by two threads. */
+void slot_record(struct slot *slot, struct wire_record *record, const char *line);
 
 /* Ends what is in progress, and whatever still begins. */
 void slot_cancel(struct slot *slot);

@@ -324,12 +324,14 @@ static bool fits(enum op op, enum outcome outcome)
     return false;
 }
 
-/* A node is given by its index or its address; none is an unknown one. */
+/* A node is given by its index or its address; none is an unknown one, unless there is no other. */
 static int read_node(const json_t *value, const struct driver_config *config, struct wire_end *out,
                      struct err *err)
 {
-    if (value == NULL || json_is_null(value))
+    if (value == NULL || json_is_null(value)) {
+        out->node = config->server_count == 1 ? 0 : UINT32_MAX;
         return 0;
+    }
     if (json_is_integer(value) && json_integer_value(value) >= 0 &&
         (size_t)json_integer_value(value) < config->server_count) {
         out->node = (uint32_t)json_integer_value(value);

@@ -180,15 +180,41 @@ enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_break
     return MCM_E_BREAKER_BUSY;
 }
 
+enum mcm_outcome mcm_backend_admit_probe(struct mcm_backend *backend,
+                                         struct mcm_breaker_token *token,
+                                         struct mcm_breaker_transition *moved, mcm_ns *next)
+{
+    enum mcm_outcome outcome = MCM_E_BREAKER_OPEN;
+    moved->cause = MCM_BREAKER_CAUSE_NONE;
+    pthread_mutex_lock(&backend->lock);
+    ns_t now = ns_now();
+    if (mcm_breaker_state(backend->breaker, now, moved) == MCM_BREAKER_HALF_OPEN) {
+        struct mcm_breaker_transition none;
+        enum mcm_breaker_verdict verdict =
+            mcm_breaker_allow_probe(backend->breaker, now, token, &none);
+        outcome = verdict == MCM_BREAKER_ALLOWED ? MCM_OK : MCM_E_BREAKER_BUSY;
+    }
+    *next = ns_min(*next, mcm_breaker_deadline(backend->breaker));
+    pthread_mutex_unlock(&backend->lock);
+    return outcome;
+}
+
+static enum mcm_breaker_result breaker_result(enum mcm_outcome outcome, enum mcm_count count)
+{
+    switch (count) {
+    case MCM_COUNT_SUCCESS: return MCM_BREAKER_SUCCESS;
+    case MCM_COUNT_FAILURE: break;
+    case MCM_COUNT_EXCLUDED:
+    case MCM_COUNT_NONE: return MCM_BREAKER_EXCLUDED;
+    }
+    return mcm_outcome_class(outcome) == MCM_CLASS_CONNECT ? MCM_BREAKER_CONNECT_FAILURE
+                                                           : MCM_BREAKER_FAILURE;
+}
+
 void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token token,
                         enum mcm_outcome outcome, enum mcm_count count,
                         struct mcm_breaker_transition *moved)
 {
-    static const enum mcm_breaker_result results[] = {
-        [MCM_COUNT_SUCCESS] = MCM_BREAKER_SUCCESS,
-        [MCM_COUNT_FAILURE] = MCM_BREAKER_FAILURE,
-        [MCM_COUNT_EXCLUDED] = MCM_BREAKER_EXCLUDED,
-    };
     moved->cause = MCM_BREAKER_CAUSE_NONE;
     atomic_fetch_add_explicit(&backend->outcomes[outcome], 1, memory_order_relaxed);
     if (outcome == MCM_E_REJECTED)
@@ -196,7 +222,7 @@ void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token to
     if (backend->breaker == NULL || count == MCM_COUNT_NONE)
         return;
     pthread_mutex_lock(&backend->lock);
-    mcm_breaker_done(backend->breaker, token, results[count], ns_now(), moved);
+    mcm_breaker_done(backend->breaker, token, breaker_result(outcome, count), ns_now(), moved);
     pthread_mutex_unlock(&backend->lock);
 }
 
@@ -747,6 +773,7 @@ void mcm_backend_stats(struct mcm_backend *backend, struct mcm_server_stats *sta
     stats->breaker_state = breaker.state;
     stats->breaker_opened = breaker.opens;
     stats->breaker_rejected = breaker.rejected_open + breaker.rejected_busy;
+    stats->breaker_trips_refused = breaker.trips_refused;
     stats->breaker_requests = breaker.counts.requests;
     stats->breaker_failures = breaker.counts.failures;
     stats->breaker_consecutive_failures = breaker.counts.consecutive_failures;

@@ -135,6 +135,12 @@ void mcm_backend_disown(struct mcm_backend *backend);
 enum mcm_outcome mcm_backend_admit(struct mcm_backend *backend, struct mcm_breaker_token *token,
                                    struct mcm_breaker_transition *moved);
 
+/* The same for a trial request of maintenance. MCM_E_BREAKER_OPEN also when none is wanted now:
+ * *next is then lowered to when one will be. */
+enum mcm_outcome mcm_backend_admit_probe(struct mcm_backend *backend,
+                                         struct mcm_breaker_token *token,
+                                         struct mcm_breaker_transition *moved, mcm_ns *next);
+
 /* Tells the breaker what an admitted call counts for, and counts its outcome. */
 void mcm_backend_report(struct mcm_backend *backend, struct mcm_breaker_token token,
                         enum mcm_outcome outcome, enum mcm_count count,

@@ -321,6 +321,7 @@ static void report(struct mcm_group *group, struct mcm_breaker_token token)
 {
     struct mcm_batch *batch = group->batch;
     struct mcm_breaker_transition moved;
+    token.began_ns = ns_now(); /* that many keys take long does not make the server slow */
     mcm_backend_report(group->backend, token, group->outcome, mcm_outcome_count(group->outcome),
                        &moved);
     mcm_trace_end(&group->trace, group->outcome, group->retried);

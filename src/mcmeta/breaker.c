@@ -81,6 +81,8 @@ struct mcm_breaker {
     int64_t since_ns;    /* of the state */
     int64_t progress_ns; /* half-open: when the probes in flight last gave a sign of life */
     uint32_t reopened;   /* half-open episodes in a row that ended in open */
+    uint64_t connect_failures; /* in a row, in this generation */
+    uint64_t trips_refused;
     uint64_t opens;
     uint64_t rejected_busy;
     int64_t state_ns[MCM_BREAKER_STATE_COUNT];
@@ -126,6 +128,8 @@ const char *mcm_breaker_settings_error(const struct mcm_breaker_settings *s)
         return "open_jitter must be at least 0 and below 1";
     if (!(s->open_backoff >= 0 && s->open_backoff <= 1000))
         return "open_backoff must be between 0 and 1000";
+    if (s->slow_ns < 0)
+        return "slow_ns must not be negative";
     if (bucket_count(s) > MCM_BREAKER_BUCKETS_MAX)
         return "interval_ns / bucket_ns exceeds MCM_BREAKER_BUCKETS_MAX";
     return NULL;
@@ -187,9 +191,30 @@ static int64_t expiry_from(struct mcm_breaker *b, int64_t now_ns)
 static void breaker_renew(struct mcm_breaker *b, int64_t now_ns)
 {
     b->generation++;
+    b->connect_failures = 0;
     mcm_window_clear(&b->window);
     b->start_ns = now_ns;
     b->expiry_ns = expiry_from(b, now_ns);
+}
+
+/* Takes one of the quota for a breaker that leaves closed; false when there is none left. */
+static bool quota_take(struct mcm_breaker_quota *quota)
+{
+    if (quota == NULL)
+        return true;
+    uint32_t away = __atomic_load_n(&quota->away, __ATOMIC_RELAXED);
+    do {
+        if (away >= __atomic_load_n(&quota->away_max, __ATOMIC_RELAXED))
+            return false;
+    } while (!__atomic_compare_exchange_n(&quota->away, &away, away + 1, true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+static void quota_give(struct mcm_breaker_quota *quota)
+{
+    if (quota != NULL)
+        __atomic_sub_fetch(&quota->away, 1, __ATOMIC_RELAXED);
 }
 
 static void breaker_move(struct mcm_breaker *b, enum mcm_breaker_state to,
@@ -204,6 +229,8 @@ static void breaker_move(struct mcm_breaker *b, enum mcm_breaker_state to,
         b->opens++;
         b->reopened = from == MCM_BREAKER_HALF_OPEN ? b->reopened + 1 : 0;
     }
+    if (to == MCM_BREAKER_CLOSED)
+        quota_give(b->set.quota);
     __atomic_store_n(&b->state, to, __ATOMIC_RELAXED);
     breaker_renew(b, now_ns);
     int64_t refuse_until = to == MCM_BREAKER_OPEN ? b->expiry_ns : INT64_MIN;
@@ -261,6 +288,8 @@ static bool ready_to_trip(const struct mcm_breaker *b)
 {
     const struct mcm_breaker_settings *s = &b->set;
     const struct mcm_breaker_counts *c = &b->window.total;
+    if (s->connect_failures > 0 && b->connect_failures >= s->connect_failures)
+        return true;
     if (s->consecutive_failures > 0 && c->consecutive_failures >= s->consecutive_failures)
         return true;
     if (s->failure_ratio > 0 && judged(c) >= s->min_requests &&
@@ -273,8 +302,26 @@ static void closed_done(struct mcm_breaker *b, uint64_t age, enum mcm_breaker_re
                         int64_t now_ns, struct mcm_breaker_transition *moved)
 {
     mcm_window_count_result(&b->window, age, result);
-    if (result == MCM_BREAKER_FAILURE && ready_to_trip(b))
+    if (result != MCM_BREAKER_FAILURE || !ready_to_trip(b))
+        return;
+    if (quota_take(b->set.quota))
         breaker_move(b, MCM_BREAKER_OPEN, MCM_BREAKER_CAUSE_TRIPPED, now_ns, moved);
+    else
+        b->trips_refused++;
+}
+
+/* What the additions make of a result: one of gobreaker's three. */
+static enum mcm_breaker_result judge(struct mcm_breaker *b, struct mcm_breaker_token token,
+                                     enum mcm_breaker_result result, int64_t now_ns)
+{
+    if (result == MCM_BREAKER_CONNECT_FAILURE) {
+        b->connect_failures++;
+        return MCM_BREAKER_FAILURE;
+    }
+    if (result != MCM_BREAKER_EXCLUDED)
+        b->connect_failures = 0;
+    bool slow = b->set.slow_ns > 0 && now_ns - token.began_ns > b->set.slow_ns;
+    return result == MCM_BREAKER_SUCCESS && slow ? MCM_BREAKER_FAILURE : result;
 }
 
 static void half_open_done(struct mcm_breaker *b, uint64_t age, enum mcm_breaker_result result,
@@ -325,12 +372,14 @@ struct mcm_breaker *mcm_breaker_new(const struct mcm_breaker_settings *settings,
 
 void mcm_breaker_free(struct mcm_breaker *b)
 {
+    if (b != NULL && b->state != MCM_BREAKER_CLOSED)
+        quota_give(b->set.quota);
     free(b);
 }
 
-enum mcm_breaker_verdict mcm_breaker_allow(struct mcm_breaker *b, int64_t now_ns,
-                                           struct mcm_breaker_token *token,
-                                           struct mcm_breaker_transition *moved)
+static enum mcm_breaker_verdict allow(struct mcm_breaker *b, bool is_probe, int64_t now_ns,
+                                      struct mcm_breaker_token *token,
+                                      struct mcm_breaker_transition *moved)
 {
     struct mcm_breaker_transition ignored;
     moved = moved != NULL ? moved : &ignored;
@@ -341,7 +390,7 @@ enum mcm_breaker_verdict mcm_breaker_allow(struct mcm_breaker *b, int64_t now_ns
         return MCM_BREAKER_REFUSED_OPEN;
     }
     if (b->state == MCM_BREAKER_HALF_OPEN) {
-        if (judged(&b->window.total) >= b->set.half_open_max) {
+        if (judged(&b->window.total) >= b->set.half_open_max || (b->set.held_probes && !is_probe)) {
             b->rejected_busy++;
             return MCM_BREAKER_REFUSED_BUSY;
         }
@@ -349,8 +398,22 @@ enum mcm_breaker_verdict mcm_breaker_allow(struct mcm_breaker *b, int64_t now_ns
             b->progress_ns = now_ns;
     }
     mcm_window_count_request(&b->window);
-    *token = (struct mcm_breaker_token){b->generation, b->window.age};
+    *token = (struct mcm_breaker_token){b->generation, b->window.age, now_ns};
     return MCM_BREAKER_ALLOWED;
+}
+
+enum mcm_breaker_verdict mcm_breaker_allow(struct mcm_breaker *b, int64_t now_ns,
+                                           struct mcm_breaker_token *token,
+                                           struct mcm_breaker_transition *moved)
+{
+    return allow(b, false, now_ns, token, moved);
+}
+
+enum mcm_breaker_verdict mcm_breaker_allow_probe(struct mcm_breaker *b, int64_t now_ns,
+                                                 struct mcm_breaker_token *token,
+                                                 struct mcm_breaker_transition *moved)
+{
+    return allow(b, true, now_ns, token, moved);
 }
 
 void mcm_breaker_done(struct mcm_breaker *b, struct mcm_breaker_token token,
@@ -363,6 +426,7 @@ void mcm_breaker_done(struct mcm_breaker *b, struct mcm_breaker_token token,
     breaker_advance(b, now_ns, moved);
     if (token.generation != b->generation)
         return;
+    result = judge(b, token, result, now_ns);
     if (b->state == MCM_BREAKER_CLOSED)
         closed_done(b, token.age, result, now_ns, moved);
     else
@@ -409,6 +473,7 @@ void mcm_breaker_stats_get(struct mcm_breaker *b, int64_t now_ns, struct mcm_bre
         .opens = b->opens,
         .rejected_open = __atomic_load_n(&b->rejected_open, __ATOMIC_RELAXED),
         .rejected_busy = b->rejected_busy,
+        .trips_refused = b->trips_refused,
     };
     memcpy(out->state_ns, b->state_ns, sizeof(out->state_ns));
     out->state_ns[b->state] += ns_max(0, now_ns - b->since_ns);

@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "mcmeta/classic.h"
+#include "mcmeta/compose.h"
 #include "mcmeta/shared.h"
 #include "mcmeta/trace.h"
 
@@ -174,11 +175,33 @@ static enum mcm_outcome guarded_call(const struct route *route, struct mcm_backe
     if (outcome == MCM_OK)
         outcome = run_call(client, backend, request, route->buffer, route->buffer_size,
                            route->deadline, result);
+    token.began_ns += result->waited_ns; /* for a connection of our own: not the server's time */
     mcm_backend_report(backend, token, outcome,
                        count_of(outcome, result->waited_ns, trace.event.began), &moved);
     mcm_trace_end(&trace, outcome, result->retried);
     mcm_client_report_transition(client, result->server, &moved, outcome);
     return outcome;
+}
+
+void mcm_client_probe(struct mcm_client *client, struct mcm_backend *backend, unsigned index,
+                      mcm_ns *next)
+{
+    static const struct mcm_request noop = {.command = MCM_COMMAND_NOOP};
+    struct mcm_breaker_transition moved;
+    struct mcm_breaker_token token;
+    for (;;) {
+        struct mcm_result result = {.server = index};
+        enum mcm_outcome outcome = mcm_backend_admit_probe(backend, &token, &moved, next);
+        mcm_client_report_transition(client, index, &moved, MCM_OUTCOME_COUNT);
+        if (outcome != MCM_OK)
+            return;
+        outcome =
+            run_call(client, backend, &noop, NULL, 0, mcm_after(client->health_timeout), &result);
+        mcm_backend_report(backend, token, outcome, mcm_outcome_count(outcome), &moved);
+        mcm_client_report_transition(client, index, &moved, outcome);
+        if (!mcm_outcome_is_answer(outcome))
+            return;
+    }
 }
 
 bool mcm_client_may_fail_over(struct mcm_client *client, unsigned index)
@@ -211,21 +234,6 @@ static enum mcm_outcome call_elsewhere(const struct route *route, const struct m
                                &stand_in, result);
     }
     return outcome;
-}
-
-/* The features that older servers refuse or, worse, ignore. */
-static unsigned needed_capabilities(const struct mcm_request *request)
-{
-    unsigned needed = 0;
-    if (request->flags & MCM_REQUEST_NEW_CAS)
-        needed |= MCM_CAN_NEW_CAS;
-    if (request->flags & MCM_REQUEST_DROP_VALUE)
-        needed |= MCM_CAN_DROP_VALUE;
-    if (request->command == MCM_COMMAND_GET && request->flags & MCM_REQUEST_COMPARE)
-        needed |= MCM_CAN_GET_UNLESS;
-    if (request->command == MCM_COMMAND_SET && request->flags & MCM_REQUEST_VIVIFY)
-        needed |= MCM_CAN_APPEND_VIVIFY;
-    return needed;
 }
 
 /* Asks for the version the first time somebody needs to know it. */
@@ -354,7 +362,7 @@ static enum mcm_outcome prepare_server(const struct route *route, const struct m
                                        struct mcm_result *result)
 {
     struct mcm_backend *backend = route->topology->backends[result->server];
-    unsigned needed = needed_capabilities(request);
+    unsigned needed = mcm_needed_capabilities(request);
     enum mcm_outcome outcome = mcm_client_settle(route->client, route->topology, result->server,
                                                  route->key, route->deadline);
     if (outcome == MCM_OK && needed != 0)

@@ -95,6 +95,7 @@ int mcm_client_set_servers(struct mcm_client *client, const struct mcm_server *s
     }
     mcm_topology_hand_over(old, newer);
     atomic_store(&client->topology, newer);
+    mcm_client_limit_breakers(client, count);
     retire(client, old);
     bool drained = calls_drained(client, deadline);
     for (int round = 0; round < STOP_ROUNDS && !drained; round++) {

@@ -3,6 +3,7 @@
 #include "mcmeta/handle.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -88,6 +89,12 @@ static int check_config(const struct mcm_client_config *config, char *error, siz
     const char *problem = mcm_pool_config_error(&pool);
     if (problem == NULL && config->breaker != NULL)
         problem = mcm_breaker_settings_error(config->breaker);
+    /* Written so that a NaN fails it. */
+    if (!(config->breaker_share_max >= 0 && config->breaker_share_max <= 1))
+        problem = "breaker_share_max must be between 0 and 1";
+    if (problem == NULL && config->breaker_share_max > 0 && config->breaker != NULL &&
+        config->breaker->quota != NULL)
+        problem = "breaker_share_max and a quota of the breaker exclude each other";
     if (problem != NULL)
         return mcm_refuse(error, error_size, "%s", problem);
     return check_servers(config, error, error_size);
@@ -124,6 +131,9 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
     }
     if (config->breaker != NULL)
         client->breaker = *config->breaker;
+    client->breaker_share_max = config->breaker_share_max;
+    if (config->breaker_share_max > 0)
+        client->breaker.quota = &client->breaker_quota;
     if (config->hooks != NULL)
         client->hooks = *config->hooks;
     client->pool = pool_config(config);
@@ -148,7 +158,21 @@ static int make_parts(struct mcm_client *client, const struct mcm_client_config 
     };
     client->parts.selector = (struct mcm_selector_config){
         .kind = config->selector, .callback = config->select, .callback_arg = config->select_arg};
+    if (config->hash_tag != NULL) {
+        /* A longer one stays longer than it may be, and is refused with the servers. */
+        snprintf(client->hash_tag, sizeof(client->hash_tag), "%s", config->hash_tag);
+        client->parts.selector.hash_tag =
+            strlen(config->hash_tag) == 2 ? client->hash_tag : config->hash_tag;
+    }
     return 0;
+}
+
+void mcm_client_limit_breakers(struct mcm_client *client, size_t count)
+{
+    count += client->gutter != NULL ? client->gutter->count : 0;
+    double max = client->breaker_share_max * (double)count;
+    __atomic_store_n(&client->breaker_quota.away_max, max < 1 ? 1 : (uint32_t)max,
+                     __ATOMIC_RELAXED);
 }
 
 static int make_servers(struct mcm_client *client, const struct mcm_client_config *config,
@@ -159,19 +183,24 @@ static int make_servers(struct mcm_client *client, const struct mcm_client_confi
     atomic_store(&client->topology, topology);
     if (topology == NULL)
         return -1;
-    if (config->on_failure != MCM_ON_FAILURE_GUTTER)
-        return 0;
-    client->gutter = mcm_topology_new(&client->parts, config->gutter, config->gutter_count, NULL,
-                                      error, error_size);
-    return client->gutter != NULL ? 0 : -1;
+    if (config->on_failure == MCM_ON_FAILURE_GUTTER) {
+        client->gutter = mcm_topology_new(&client->parts, config->gutter, config->gutter_count,
+                                          NULL, error, error_size);
+        if (client->gutter == NULL)
+            return -1;
+    }
+    mcm_client_limit_breakers(client, config->server_count);
+    return 0;
 }
 
 /* Anything that becomes due does so after one of these spans at the earliest. */
 static mcm_ns maintenance_period(const struct mcm_client_config *config)
 {
     bool looks_often = config->idle_connections_min > 0 || config->resolve_period > 0;
+    bool probes = config->breaker != NULL && config->breaker->held_probes;
     const mcm_ns spans[] = {config->lifetime_max / 2, config->idle_max, config->health_check_period,
-                            looks_often ? NS_PER_SEC : 0};
+                            looks_often ? NS_PER_SEC : 0,
+                            probes ? config->breaker->open_ns / 2 : 0};
     mcm_ns period = MAINTENANCE_PERIOD_MAX;
     for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
         if (spans[i] > 0)

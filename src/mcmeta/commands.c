@@ -1,64 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands on one key: options in, a checked request out. */
+/* Commands on one key. */
 #include <mcmeta/commands.h>
 
-#include <string.h>
-
+#include "mcmeta/compose.h"
 #include "mcmeta/handle.h"
-
-static bool is_ttl(uint32_t ttl)
-{
-    return ttl <= INT32_MAX;
-}
-
-/* Which bit asks for what. */
-static const struct {
-    unsigned want;
-    uint32_t flag;
-} want_flags[] = {
-    {MCM_WANT_VALUE, MCM_REQUEST_VALUE},
-    {MCM_WANT_CLIENT_FLAGS, MCM_REQUEST_TELL_FLAGS},
-    {MCM_WANT_CAS, MCM_REQUEST_TELL_CAS},
-    {MCM_WANT_TTL, MCM_REQUEST_TELL_TTL},
-    {MCM_WANT_SIZE, MCM_REQUEST_TELL_SIZE},
-    {MCM_WANT_HIT, MCM_REQUEST_TELL_HIT},
-    {MCM_WANT_LAST_ACCESS, MCM_REQUEST_TELL_ACCESS},
-};
-
-static uint32_t flags_of_get(const struct mcm_get_options *options)
-{
-    uint32_t flags = 0;
-    for (size_t i = 0; i < sizeof(want_flags) / sizeof(want_flags[0]); i++) {
-        if (options->want & want_flags[i].want)
-            flags |= want_flags[i].flag;
-    }
-    flags |= options->touch ? MCM_REQUEST_TTL : 0;
-    flags |= options->no_bump ? MCM_REQUEST_NO_BUMP : 0;
-    flags |= options->vivify ? MCM_REQUEST_VIVIFY : 0;
-    flags |= options->recache ? MCM_REQUEST_RECACHE : 0;
-    flags |= options->unless ? MCM_REQUEST_COMPARE | MCM_REQUEST_TELL_CAS : 0;
-    return flags;
-}
 
 enum mcm_outcome mcm_get_with(struct mcm_client *client, struct mcm_slice key, void *buffer,
                               size_t buffer_size, const struct mcm_get_options *options,
                               mcm_ns deadline, struct mcm_result *result)
 {
-    static const struct mcm_get_options defaults = MCM_GET_OPTIONS_DEFAULT;
-    if (options == NULL)
-        options = &defaults;
-    if (options->size != sizeof(*options) || (options->want & ~(unsigned)MCM_WANT_ALL) != 0 ||
-        !is_ttl(options->ttl) || !is_ttl(options->vivify_ttl) || !is_ttl(options->recache_ttl))
-        return mcm_result_refuse(result, MCM_E_ARG);
-    struct mcm_request request = {
-        .command = MCM_COMMAND_GET,
-        .key = key,
-        .flags = flags_of_get(options),
-        .ttl = options->ttl,
-        .vivify_ttl = options->vivify_ttl,
-        .recache_ttl = options->recache_ttl,
-        .compare = options->unless_cas,
-    };
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_get(key, options, &request);
+    if (outcome != MCM_OK)
+        return mcm_result_refuse(result, outcome);
     return mcm_client_call(client, &request, buffer, buffer_size, deadline, result);
 }
 
@@ -79,54 +33,16 @@ enum mcm_outcome mcm_touch(struct mcm_client *client, struct mcm_slice key, uint
     return mcm_get_with(client, key, NULL, 0, &options, deadline, result);
 }
 
-static uint32_t flags_of_store(const struct mcm_store_options *options)
-{
-    static const uint32_t modes[MCM_STORE_MODE_COUNT] = {
-        [MCM_STORE_ADD] = MCM_REQUEST_ADD,
-        [MCM_STORE_REPLACE] = MCM_REQUEST_REPLACE,
-        [MCM_STORE_APPEND] = MCM_REQUEST_APPEND,
-        [MCM_STORE_PREPEND] = MCM_REQUEST_PREPEND,
-    };
-    uint32_t flags = MCM_REQUEST_TELL_CAS | modes[options->mode];
-    flags |= options->ttl > 0 ? MCM_REQUEST_TTL : 0;
-    flags |= options->client_flags > 0 ? MCM_REQUEST_CLIENT_FLAGS : 0;
-    flags |= options->compare ? MCM_REQUEST_COMPARE : 0;
-    flags |= options->vivify ? MCM_REQUEST_VIVIFY : 0;
-    flags |= options->invalidate ? MCM_REQUEST_INVALIDATE : 0;
-    flags |= options->set_new_cas ? MCM_REQUEST_NEW_CAS : 0;
-    return flags;
-}
-
-static bool is_store(const struct mcm_store_options *options)
-{
-    bool joins = options->mode == MCM_STORE_APPEND || options->mode == MCM_STORE_PREPEND;
-    return options->size == sizeof(*options) && (unsigned)options->mode < MCM_STORE_MODE_COUNT &&
-           is_ttl(options->ttl) && is_ttl(options->vivify_ttl) && (joins || !options->vivify) &&
-           (options->compare || !options->invalidate);
-}
-
 enum mcm_outcome mcm_store(struct mcm_client *client, struct mcm_slice key, struct mcm_slice value,
                            const struct mcm_store_options *options, mcm_ns deadline,
                            struct mcm_result *result)
 {
-    static const struct mcm_store_options defaults = MCM_STORE_OPTIONS_DEFAULT;
-    if (options == NULL)
-        options = &defaults;
-    if (!is_store(options))
-        return mcm_result_refuse(result, MCM_E_ARG);
-    if (value.size > client->value_size_max)
-        return mcm_result_refuse(result, MCM_E_TOO_BIG);
-    struct mcm_request request = {
-        .command = MCM_COMMAND_SET,
-        .key = key,
-        .value = value,
-        .flags = flags_of_store(options),
-        .ttl = options->ttl,
-        .client_flags = options->client_flags,
-        .compare = options->cas,
-        .vivify_ttl = options->vivify_ttl,
-        .new_cas = options->new_cas,
-    };
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_store(key, value, options, &request);
+    if (outcome == MCM_OK && value.size > client->value_size_max)
+        outcome = MCM_E_TOO_BIG;
+    if (outcome != MCM_OK)
+        return mcm_result_refuse(result, outcome);
     return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
@@ -171,19 +87,10 @@ enum mcm_outcome mcm_delete_with(struct mcm_client *client, struct mcm_slice key
                                  const struct mcm_delete_options *options, mcm_ns deadline,
                                  struct mcm_result *result)
 {
-    static const struct mcm_delete_options defaults = MCM_DELETE_OPTIONS_DEFAULT;
-    if (options == NULL)
-        options = &defaults;
-    bool keeps = options->invalidate || options->drop_value;
-    if (options->size != sizeof(*options) || !is_ttl(options->ttl))
-        return mcm_result_refuse(result, MCM_E_ARG);
-    struct mcm_request request = {
-        .command = MCM_COMMAND_DELETE, .key = key, .ttl = options->ttl, .compare = options->cas};
-    request.flags |= options->compare ? MCM_REQUEST_COMPARE : 0;
-    request.flags |= options->invalidate ? MCM_REQUEST_INVALIDATE : 0;
-    request.flags |= options->drop_value ? MCM_REQUEST_DROP_VALUE : 0;
-    /* Without T the item that is kept would never expire. */
-    request.flags |= keeps ? MCM_REQUEST_TTL : 0;
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_delete(key, options, &request);
+    if (outcome != MCM_OK)
+        return mcm_result_refuse(result, outcome);
     return mcm_client_call(client, &request, NULL, 0, deadline, result);
 }
 
@@ -194,29 +101,14 @@ enum mcm_outcome mcm_counter(struct mcm_client *client, struct mcm_slice key, mc
     return mcm_increment(client, key, &nothing, deadline, result);
 }
 
-static enum mcm_command raw_command(enum mcm_raw_command command)
-{
-    switch (command) {
-    case MCM_RAW_GET: return MCM_COMMAND_GET;
-    case MCM_RAW_SET: return MCM_COMMAND_SET;
-    case MCM_RAW_DELETE: return MCM_COMMAND_DELETE;
-    case MCM_RAW_ARITHMETIC: return MCM_COMMAND_ARITH;
-    }
-    return MCM_COMMAND_COUNT;
-}
-
 enum mcm_outcome mcm_raw(struct mcm_client *client, const struct mcm_raw_request *raw, void *buffer,
                          size_t buffer_size, mcm_ns deadline, struct mcm_result *result)
 {
-    struct mcm_slice tokens = mcm_slice_of_string(raw->flags != NULL ? raw->flags : "");
-    enum mcm_command command = raw_command(raw->command);
-    if (command == MCM_COMMAND_COUNT || !mcm_tokens_are_valid(tokens) ||
-        mcm_tokens_have(tokens, 'O') || mcm_tokens_have(tokens, 'q') ||
-        (command != MCM_COMMAND_SET && raw->value.size > 0))
-        return mcm_result_refuse(result, MCM_E_ARG);
-    if (raw->value.size > client->value_size_max)
-        return mcm_result_refuse(result, MCM_E_TOO_BIG);
-    struct mcm_request request = {
-        .command = command, .key = raw->key, .value = raw->value, .raw = true, .tokens = tokens};
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_raw(raw, &request);
+    if (outcome == MCM_OK && raw->value.size > client->value_size_max)
+        outcome = MCM_E_TOO_BIG;
+    if (outcome != MCM_OK)
+        return mcm_result_refuse(result, outcome);
     return mcm_client_call(client, &request, buffer, buffer_size, deadline, result);
 }

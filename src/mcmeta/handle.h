@@ -12,7 +12,10 @@ struct mcm_client {
     struct mcm_topology *gutter;           /* servers that stand in, or NULL; never changes */
     struct mcm_topology_config parts;      /* to build lists with; what it points to is ours */
     struct mcm_pool_config pool;
+    char hash_tag[3]; /* what parts.selector points to */
     struct mcm_breaker_settings breaker;
+    struct mcm_breaker_quota breaker_quota; /* of breaker_share_max */
+    double breaker_share_max;
     struct mcm_tls *tls;
     char *user, *password;
     struct mcm_hooks hooks;
@@ -122,6 +125,17 @@ void mcm_client_note_end(struct mcm_backend *backend, struct mcm_slice key,
  * worth while. Only between enter and leave. */
 size_t mcm_client_value_limit(struct mcm_client *client, const struct mcm_topology *topology,
                               unsigned index, struct mcm_slice key, size_t size, mcm_ns deadline);
+
+/* Sets how many breakers of `count` servers, and of the gutter, may be open; see
+ * breaker_share_max. */
+void mcm_client_limit_breakers(struct mcm_client *client, size_t count);
+
+/*
+ * Sends the trial requests that a half-open breaker with held_probes waits for, until it closes or
+ * one fails. Lowers *next to when the next ones are due. Only between enter and leave.
+ */
+void mcm_client_probe(struct mcm_client *client, struct mcm_backend *backend, unsigned index,
+                      mcm_ns *next);
 
 /* Copies what a finished operation found out. */
 void mcm_result_copy_answer(struct mcm_result *result, const struct mcm_op *op);

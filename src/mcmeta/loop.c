@@ -26,6 +26,9 @@ static int check_config(const struct mcm_client_config *config, char *error, siz
         return mcm_refuse(error, error_size, "lane_in_flight_max must be at least 1");
     if (config->idle_connections_min > config->lanes)
         return mcm_refuse(error, error_size, "a loop keeps at most `lanes` connections ready");
+    if (config->breaker != NULL && config->breaker->held_probes)
+        return mcm_refuse(error, error_size,
+                          "a loop makes no trial requests of its own: no held_probes");
     if (config->idle_connections_max != 0)
         return mcm_refuse(error, error_size,
                           "a loop has no spare connections: idle_connections_max must be 0");

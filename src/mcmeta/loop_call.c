@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "mcmeta/compose.h"
 
 #define CHUNK_CALLS 64
 
@@ -346,6 +347,57 @@ enum mcm_outcome mcm_loop_increment(struct mcm_loop *loop, struct mcm_loop_call 
         return MCM_E_ARG;
     struct mcm_request request = mcm_request_increment(key, change);
     return submit(loop, call, &request, NULL, 0);
+}
+
+/* A composed request. A loop asks no server for its version, so what an older one might ignore is
+ * not sent. */
+static enum mcm_outcome submit_checked(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                       enum mcm_outcome composed, const struct mcm_request *request,
+                                       void *buffer, size_t buffer_size)
+{
+    call->id = 0;
+    if (composed != MCM_OK)
+        return composed;
+    if (request->value.size > loop->client->value_size_max)
+        return MCM_E_TOO_BIG;
+    if (mcm_needed_capabilities(request) != 0)
+        return MCM_E_UNSUPPORTED;
+    return submit(loop, call, request, buffer, buffer_size);
+}
+
+enum mcm_outcome mcm_loop_get_with(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                   struct mcm_slice key, void *buffer, size_t buffer_size,
+                                   const struct mcm_get_options *options)
+{
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_get(key, options, &request);
+    return submit_checked(loop, call, outcome, &request, buffer, buffer_size);
+}
+
+enum mcm_outcome mcm_loop_store(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                struct mcm_slice key, struct mcm_slice value,
+                                const struct mcm_store_options *options)
+{
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_store(key, value, options, &request);
+    return submit_checked(loop, call, outcome, &request, NULL, 0);
+}
+
+enum mcm_outcome mcm_loop_delete_with(struct mcm_loop *loop, struct mcm_loop_call *call,
+                                      struct mcm_slice key,
+                                      const struct mcm_delete_options *options)
+{
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_delete(key, options, &request);
+    return submit_checked(loop, call, outcome, &request, NULL, 0);
+}
+
+enum mcm_outcome mcm_loop_raw(struct mcm_loop *loop, struct mcm_loop_call *call,
+                              const struct mcm_raw_request *raw, void *buffer, size_t buffer_size)
+{
+    struct mcm_request request;
+    enum mcm_outcome outcome = mcm_compose_raw(raw, &request);
+    return submit_checked(loop, call, outcome, &request, buffer, buffer_size);
 }
 
 /* Whether nobody tried to send the call yet, and not because its server keeps us waiting. */

@@ -34,6 +34,16 @@ static void settle_server(struct mcm_client *client, const struct mcm_topology *
     }
 }
 
+static void probe_servers(struct mcm_client *client, const struct mcm_topology *topology,
+                          mcm_ns *next)
+{
+    struct mcm_backend *backend;
+    for (unsigned i = 0; client->breaker.held_probes &&
+                         (backend = mcm_client_backend_in(client, topology, i)) != NULL;
+         i++)
+        mcm_client_probe(client, backend, i, next);
+}
+
 static void resolve_names(const struct mcm_topology *topology, mcm_ns *next)
 {
     for (unsigned i = 0; topology != NULL && i < topology->count; i++) {
@@ -53,6 +63,7 @@ mcm_ns mcm_client_maintain(struct mcm_client *client)
     resolve_names(client->gutter, &next);
     for (unsigned i = 0; i < topology->count; i++)
         settle_server(client, topology, i);
+    probe_servers(client, topology, &next);
     bool busy;
     do { /* both, in turn, until neither has anything left to do */
         busy = maintain_servers(client, topology, &next);

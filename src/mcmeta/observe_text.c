@@ -86,6 +86,8 @@ static const struct counter {
     COUNTER("receives_total", receives, "System calls that receive."),
     COUNTER("breaker_opened_total", breaker_opened, "Times the circuit breaker opened."),
     COUNTER("breaker_rejected_total", breaker_rejected, "Calls the circuit breaker kept back."),
+    COUNTER("breaker_trips_refused_total", breaker_trips_refused,
+            "Failures that too many open breakers kept from opening it."),
 #undef COUNTER
 };
 

@@ -19,6 +19,7 @@ struct mcm_selector {
     const struct mcm_selector_ops *ops;
     mcm_selector_fn callback;
     void *callback_arg;
+    char hash_tag[2];              /* both 0: none */
     bool weighted;                 /* the weights are not all the same */
     struct mcm_ring_point *points; /* of a ring, in order; or NULL */
     size_t point_count;
@@ -42,6 +43,7 @@ extern const struct mcm_selector_ops mcm_selector_ketama;
 extern const struct mcm_selector_ops mcm_selector_ketama_weighted;
 extern const struct mcm_selector_ops mcm_selector_ketama_spy;
 extern const struct mcm_selector_ops mcm_selector_ketama_twemproxy;
+extern const struct mcm_selector_ops mcm_selector_ketama_evcache;
 
 /* XXH3-64 with seed 0. */
 uint64_t mcm_selector_hash(const void *data, size_t size);

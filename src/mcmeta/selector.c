@@ -28,6 +28,7 @@ static const struct mcm_selector_ops *const kinds[MCM_SELECTOR_KIND_COUNT] = {
     [MCM_SELECTOR_KETAMA_WEIGHTED] = &mcm_selector_ketama_weighted,
     [MCM_SELECTOR_KETAMA_SPY] = &mcm_selector_ketama_spy,
     [MCM_SELECTOR_KETAMA_TWEMPROXY] = &mcm_selector_ketama_twemproxy,
+    [MCM_SELECTOR_KETAMA_EVCACHE] = &mcm_selector_ketama_evcache,
     [MCM_SELECTOR_CALLBACK] = &selector_callback,
 };
 
@@ -74,6 +75,8 @@ const char *mcm_selector_config_error(const struct mcm_selector_config *c)
         return "a callback selector needs a callback";
     if (c->kind == MCM_SELECTOR_RENDEZVOUS && has_duplicates(c))
         return "two servers have the same name";
+    if (c->hash_tag != NULL && strlen(c->hash_tag) != sizeof(((struct mcm_selector *)0)->hash_tag))
+        return "hash_tag must be two characters";
     return NULL;
 }
 
@@ -88,6 +91,8 @@ struct mcm_selector *mcm_selector_new(const struct mcm_selector_config *c)
     s->callback = c->callback;
     s->callback_arg = c->callback_arg;
     s->count = c->count;
+    if (c->hash_tag != NULL)
+        memcpy(s->hash_tag, c->hash_tag, sizeof(s->hash_tag));
     for (size_t i = 0; i < c->count; i++) {
         const struct mcm_selector_server *server = &c->servers[i];
         s->nodes[i].id = mcm_selector_hash(server->name, strlen(server->name));
@@ -113,10 +118,27 @@ size_t mcm_selector_count(const struct mcm_selector *s)
     return s->count;
 }
 
+/* Leaves of the key what decides about its server. */
+static void reduce_to_tag(const struct mcm_selector *s, const void **key, size_t *key_size)
+{
+    if (s->hash_tag[0] == '\0')
+        return;
+    const char *end = (const char *)*key + *key_size;
+    const char *open = memchr(*key, s->hash_tag[0], *key_size);
+    if (open == NULL)
+        return;
+    const char *close = memchr(open + 1, s->hash_tag[1], (size_t)(end - open - 1));
+    if (close == NULL || close == open + 1)
+        return;
+    *key = open + 1;
+    *key_size = (size_t)(close - open - 1);
+}
+
 size_t mcm_selector_pick(const struct mcm_selector *s, const void *key, size_t key_size)
 {
     if (s->count < 2)
         return s->count == 1 ? 0 : MCM_SELECTOR_NONE;
+    reduce_to_tag(s, &key, &key_size);
     return s->ops->pick(s, key, key_size);
 }
 
@@ -156,6 +178,7 @@ size_t mcm_selector_rank(const struct mcm_selector *s, const void *key, size_t k
     out[0] = mcm_selector_pick(s, key, key_size);
     if (out[0] == MCM_SELECTOR_NONE)
         return 0;
+    reduce_to_tag(s, &key, &key_size);
     uint64_t key_hash = mcm_selector_hash(key, key_size);
     for (size_t n = 1; n < wanted; n++)
         out[n] = best_bidder(s, key_hash, out, n);

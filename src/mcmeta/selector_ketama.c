@@ -28,6 +28,7 @@ struct mcm_ketama_dialect {
     bool weighted;
     bool drops_default_port;  /* a label does not tell the default port */
     const char *label_prefix; /* and then it must tell it */
+    bool repeats_host;        /* "host/host:port": EVCache's, where a host had a name and an IP */
     uint32_t (*hash)(const void *key, size_t key_size);
 };
 
@@ -48,10 +49,12 @@ static uint32_t fnv1a_hash(const void *key, size_t key_size)
     return hash;
 }
 
-static const struct mcm_ketama_dialect libmemcached = {100, 1, false, true, "", md5_hash};
-static const struct mcm_ketama_dialect libmemcached_weighted = {160, 4, true, true, "", md5_hash};
-static const struct mcm_ketama_dialect spymemcached = {160, 4, false, false, "/", md5_hash};
-static const struct mcm_ketama_dialect twemproxy = {160, 4, true, true, "", fnv1a_hash};
+static const struct mcm_ketama_dialect libmemcached = {100, 1, false, true, "", false, md5_hash};
+static const struct mcm_ketama_dialect libmemcached_weighted = {160, 4,     true,    true,
+                                                                "",  false, md5_hash};
+static const struct mcm_ketama_dialect spymemcached = {160, 4, false, false, "/", false, md5_hash};
+static const struct mcm_ketama_dialect twemproxy = {160, 4, true, true, "", false, fnv1a_hash};
+static const struct mcm_ketama_dialect evcache = {160, 4, false, false, "", true, md5_hash};
 
 /* The name as the dialect writes it on the ring. */
 static void make_label(const struct mcm_ketama_dialect *dialect, const char *name,
@@ -63,7 +66,12 @@ static void make_label(const struct mcm_ketama_dialect *dialect, const char *nam
         size -= port_size;
     const char *port =
         !dialect->drops_default_port && strchr(name, ':') == NULL ? PORT_DEFAULT : "";
-    snprintf(label, LABEL_SIZE, "%s%.*s%s", dialect->label_prefix, (int)size, name, port);
+    const char *colon = strrchr(name, ':');
+    int host_size = colon != NULL ? (int)(colon - name) : (int)size;
+    if (dialect->repeats_host)
+        snprintf(label, LABEL_SIZE, "%.*s/%s%s", host_size, name, name, port);
+    else
+        snprintf(label, LABEL_SIZE, "%s%.*s%s", dialect->label_prefix, (int)size, name, port);
 }
 
 /* How many points server `index` gets. In single precision, as the other clients count. */
@@ -145,3 +153,4 @@ const struct mcm_selector_ops mcm_selector_ketama_weighted =
 const struct mcm_selector_ops mcm_selector_ketama_spy = KETAMA_OPS("ketama-spy", spymemcached);
 const struct mcm_selector_ops mcm_selector_ketama_twemproxy =
     KETAMA_OPS("ketama-twemproxy", twemproxy);
+const struct mcm_selector_ops mcm_selector_ketama_evcache = KETAMA_OPS("ketama-evcache", evcache);

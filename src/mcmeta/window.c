@@ -80,6 +80,7 @@ static void counts_add(struct mcm_breaker_counts *c, enum mcm_breaker_result res
         c->consecutive_failures = 0;
         return;
     case MCM_BREAKER_FAILURE:
+    case MCM_BREAKER_CONNECT_FAILURE:
         c->failures++;
         c->consecutive_failures++;
         c->consecutive_successes = 0;

@@ -339,6 +339,8 @@ static int call_toxic(struct apiclient *c, const char *path, json_t *body,
     }
     if (toxic->toxicity >= 0)
         json_object_set_new(body, "toxicity", json_real(toxic->toxicity));
+    if (toxic->chunk_toxicity > 0)
+        json_object_set_new(body, "chunk_toxicity", json_real(toxic->chunk_toxicity));
     int rc = call(c, "POST", path, body, out ? &answer : NULL, err);
     if (rc == APICLIENT_OK && out) {
         read_toxic(answer, out);

@@ -65,7 +65,8 @@ struct apiclient_toxic {
     const char *type; /* not sent by update */
     const char
         *stream; /* "upstream" or "downstream"; NULL = the server's default; not sent by update */
-    double toxicity; /* 0..1; negative = not sent */
+    double toxicity;       /* 0..1; negative = not sent */
+    double chunk_toxicity; /* 0..1, an addition of ours; 0 = not sent */
     const struct apiclient_attribute *attributes;
     size_t attribute_count;
 };

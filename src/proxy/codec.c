@@ -79,160 +79,190 @@ static int check_object(const json_t *value, const char *type, struct err *err)
                    type_word(value), type);
 }
 
-static int read_string(const json_t *value, const char *field, const char **out, struct err *err)
+/* A field of a JSON object and where its value goes. Keys are compared without regard to case, null
+ * is as good as absent, and fields of other names are none of our business. */
+struct field {
+    const char *key;
+    int (*read)(const struct field *field, const json_t *value, void *to, struct err *err);
+    const char *shown; /* what errors call it: Go's name */
+    size_t offset;     /* of `to`, within what is filled */
+};
+
+static const struct field *find_field(const struct field *fields, const char *key)
 {
-    if (!json_is_string(value))
-        return wrong_type(value, field, "string", err);
-    *out = json_string_value(value);
-    return 0;
+    for (; fields->key; fields++)
+        if (strcasecmp(fields->key, key) == 0)
+            return fields;
+    return NULL;
 }
 
-int codec_read_proxy(const json_t *value, struct proxy_request *out, struct err *err)
+static int read_fields(const json_t *object, const struct field *fields, void *out, struct err *err)
 {
     const char *key;
-    json_t *item;
-    memset(out, 0, sizeof *out);
-    if (check_object(value, "Proxy", err) < 0)
-        return -1;
-    json_object_foreach((json_t *)value, key, item)
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value)
     {
-        int rc = 0;
-        if (json_is_null(item))
-            continue;
-        if (strcasecmp(key, "name") == 0)
-            rc = read_string(item, "Proxy.name", &out->name, err);
-        else if (strcasecmp(key, "listen") == 0)
-            rc = read_string(item, "Proxy.listen", &out->listen, err);
-        else if (strcasecmp(key, "upstream") == 0)
-            rc = read_string(item, "Proxy.upstream", &out->upstream, err);
-        else if (strcasecmp(key, "toxics") == 0)
-            out->toxics = item;
-        else if (strcasecmp(key, "logger") == 0 && !json_is_object(item))
-            rc = wrong_type(item, "Proxy.Logger", "zerolog.Logger", err);
-        else if (strcasecmp(key, "enabled") == 0 && !json_is_boolean(item))
-            rc = wrong_type(item, "Proxy.enabled", "bool", err);
-        else if (strcasecmp(key, "enabled") == 0) {
-            out->enabled_value = json_is_true(item);
-            out->enabled = &out->enabled_value;
-        }
-        if (rc < 0)
+        const struct field *field = json_is_null(value) ? NULL : find_field(fields, key);
+        if (field && field->read(field, value, (char *)out + field->offset, err) < 0)
             return -1;
     }
     return 0;
 }
 
-static int read_bool(const json_t *value, const char *field, bool *out, struct err *err)
+static int read_string(const struct field *field, const json_t *value, void *to, struct err *err)
 {
+    const char **out = to;
+    if (!json_is_string(value))
+        return wrong_type(value, field->shown, "string", err);
+    *out = json_string_value(value);
+    return 0;
+}
+
+static int read_bool(const struct field *field, const json_t *value, void *to, struct err *err)
+{
+    bool *out = to;
     if (!json_is_boolean(value))
-        return wrong_type(value, field, "bool", err);
+        return wrong_type(value, field->shown, "bool", err);
     *out = json_is_true(value);
     return 0;
 }
 
-static int read_shared_rate(const json_t *value, const char *field, int64_t *out, struct err *err)
+/* For somebody else to look into. */
+static int read_any(const struct field *field, const json_t *value, void *to, struct err *err)
 {
+    json_t **out = to;
+    (void)field;
+    (void)err;
+    *out = (json_t *)value;
+    return 0;
+}
+
+/* Not used, but Toxiproxy's clients send back what they got. */
+static int read_logger(const struct field *field, const json_t *value, void *to, struct err *err)
+{
+    (void)to;
+    return json_is_object(value) ? 0 : wrong_type(value, field->shown, "zerolog.Logger", err);
+}
+
+static int read_enabled(const struct field *field, const json_t *value, void *to, struct err *err)
+{
+    struct proxy_request *request = to;
+    request->enabled = &request->enabled_value;
+    return read_bool(field, value, &request->enabled_value, err);
+}
+
+static const struct field proxy_fields[] = {
+    {"name", read_string, "Proxy.name", offsetof(struct proxy_request, name)},
+    {"listen", read_string, "Proxy.listen", offsetof(struct proxy_request, listen)},
+    {"upstream", read_string, "Proxy.upstream", offsetof(struct proxy_request, upstream)},
+    {"toxics", read_any, "Proxy.toxics", offsetof(struct proxy_request, toxics)},
+    {"logger", read_logger, "Proxy.Logger", 0},
+    {"enabled", read_enabled, "Proxy.enabled", 0},
+    {.key = NULL},
+};
+
+int codec_read_proxy(const json_t *value, struct proxy_request *out, struct err *err)
+{
+    memset(out, 0, sizeof *out);
+    if (check_object(value, "Proxy", err) < 0)
+        return -1;
+    return read_fields(value, proxy_fields, out, err);
+}
+
+static int read_shared_rate(const struct field *field, const json_t *value, void *to,
+                            struct err *err)
+{
+    int64_t *out = to;
     if (!json_is_integer(value))
-        return wrong_type(value, field, "int64", err);
+        return wrong_type(value, field->shown, "int64", err);
     json_int_t rate = json_integer_value(value);
     if (rate < 0 || rate > RATE_GATE_KB_PER_S_MAX)
-        return err_set(err, BAD_BODY "%s must be between 0 (no limit) and %" PRId64, field,
+        return err_set(err, BAD_BODY "%s must be between 0 (no limit) and %" PRId64, field->shown,
                        RATE_GATE_KB_PER_S_MAX);
     *out = rate;
     return 0;
 }
 
-static int read_shared_rates(const json_t *value, int64_t rates[2], struct err *err)
+static const struct field rate_fields[] = {
+    {"upstream", read_shared_rate, CODEC_SHARED_RATE, TOXIC_UPSTREAM * sizeof(int64_t)},
+    {"downstream", read_shared_rate, CODEC_SHARED_RATE, TOXIC_DOWNSTREAM * sizeof(int64_t)},
+    {.key = NULL},
+};
+
+static int read_shared_rates(const struct field *field, const json_t *value, void *to,
+                             struct err *err)
 {
-    const char *key;
-    json_t *item;
     if (!json_is_object(value))
-        return wrong_type(value, "Proxy." CODEC_SHARED_RATE, "object", err);
-    json_object_foreach((json_t *)value, key, item)
-    {
-        enum toxic_stream stream;
-        if (json_is_null(item) || toxic_stream_parse(key, &stream) < 0)
-            continue;
-        if (read_shared_rate(item, CODEC_SHARED_RATE, &rates[stream], err) < 0)
-            return -1;
-    }
-    return 0;
+        return wrong_type(value, field->shown, "object", err);
+    return read_fields(value, rate_fields, to, err);
 }
+
+static const struct field option_fields[] = {
+    {"half_close", read_bool, "Proxy.half_close", offsetof(struct proxy_options, half_close)},
+    {"pass_reset", read_bool, "Proxy.pass_reset", offsetof(struct proxy_options, pass_reset)},
+    {CODEC_SHARED_RATE, read_shared_rates, "Proxy." CODEC_SHARED_RATE,
+     offsetof(struct proxy_options, kb_per_s)},
+    {.key = NULL},
+};
 
 int codec_read_options(const json_t *value, struct proxy_options *options, struct err *err)
 {
-    const char *key;
-    json_t *item;
     struct proxy_options next = *options;
-    json_object_foreach((json_t *)value, key, item)
-    {
-        int rc = 0;
-        if (json_is_null(item))
-            continue;
-        if (strcasecmp(key, "half_close") == 0)
-            rc = read_bool(item, "Proxy.half_close", &next.half_close, err);
-        else if (strcasecmp(key, "pass_reset") == 0)
-            rc = read_bool(item, "Proxy.pass_reset", &next.pass_reset, err);
-        else if (strcasecmp(key, CODEC_SHARED_RATE) == 0)
-            rc = read_shared_rates(item, next.kb_per_s, err);
-        if (rc < 0)
-            return -1;
-    }
+    if (read_fields(value, option_fields, &next, err) < 0)
+        return -1;
     *options = next;
     return 0;
 }
 
-static int read_toxicity(const json_t *value, struct toxic_request *out, struct err *err)
+static int read_toxicity(const struct field *field, const json_t *value, void *to, struct err *err)
 {
+    struct toxic_request *request = to;
     if (!json_is_number(value))
-        return wrong_type(value, "ToxicWrapper.toxicity", "float32", err);
+        return wrong_type(value, field->shown, "float32", err);
     double number = json_number_value(value);
     /* The largest double that rounds to a finite float is half a step above FLT_MAX. */
     if (fabs(number) >= FLT_MAX * (1 + 0.25 * (double)FLT_EPSILON))
-        return wrong_type(value, "ToxicWrapper.toxicity", "float32", err);
-    out->toxicity_value = (float)number;
-    out->toxicity = &out->toxicity_value;
+        return wrong_type(value, field->shown, "float32", err);
+    request->toxicity_value = (float)number;
+    request->toxicity = &request->toxicity_value;
     return 0;
 }
 
-static int read_chunk_toxicity(const json_t *value, struct toxic_request *out, struct err *err)
+static int read_chunk_toxicity(const struct field *field, const json_t *value, void *to,
+                               struct err *err)
 {
+    struct toxic_request *request = to;
     if (!json_is_number(value))
-        return wrong_type(value, "ToxicWrapper.chunk_toxicity", "float64", err);
-    out->chunk_toxicity_value = json_number_value(value);
-    out->chunk_toxicity = &out->chunk_toxicity_value;
+        return wrong_type(value, field->shown, "float64", err);
+    request->chunk_toxicity_value = json_number_value(value);
+    request->chunk_toxicity = &request->chunk_toxicity_value;
     return 0;
 }
+
+static int read_attributes(const struct field *field, const json_t *value, void *to,
+                           struct err *err)
+{
+    if (!json_is_object(value))
+        return wrong_type(value, field->shown, "object", err);
+    return read_any(field, value, to, err);
+}
+
+static const struct field toxic_fields[] = {
+    {"name", read_string, "ToxicWrapper.name", offsetof(struct toxic_request, name)},
+    {"type", read_string, "ToxicWrapper.type", offsetof(struct toxic_request, type)},
+    {"stream", read_string, "ToxicWrapper.stream", offsetof(struct toxic_request, stream)},
+    {"toxicity", read_toxicity, "ToxicWrapper.toxicity", 0},
+    {"chunk_toxicity", read_chunk_toxicity, "ToxicWrapper.chunk_toxicity", 0},
+    {"attributes", read_attributes, "attributes", offsetof(struct toxic_request, attributes)},
+    {.key = NULL},
+};
 
 int codec_read_toxic(const json_t *value, struct toxic_request *out, struct err *err)
 {
-    const char *key;
-    json_t *item;
     memset(out, 0, sizeof *out);
     if (check_object(value, "ToxicWrapper", err) < 0)
         return -1;
-    json_object_foreach((json_t *)value, key, item)
-    {
-        int rc = 0;
-        if (json_is_null(item))
-            continue;
-        if (strcasecmp(key, "name") == 0)
-            rc = read_string(item, "ToxicWrapper.name", &out->name, err);
-        else if (strcasecmp(key, "type") == 0)
-            rc = read_string(item, "ToxicWrapper.type", &out->type, err);
-        else if (strcasecmp(key, "stream") == 0)
-            rc = read_string(item, "ToxicWrapper.stream", &out->stream, err);
-        else if (strcasecmp(key, "toxicity") == 0)
-            rc = read_toxicity(item, out, err);
-        else if (strcasecmp(key, "chunk_toxicity") == 0)
-            rc = read_chunk_toxicity(item, out, err);
-        else if (strcasecmp(key, "attributes") == 0 && !json_is_object(item))
-            rc = wrong_type(item, "attributes", "object", err);
-        else if (strcasecmp(key, "attributes") == 0)
-            out->attributes = item;
-        if (rc < 0)
-            return -1;
-    }
-    return 0;
+    return read_fields(value, toxic_fields, out, err);
 }
 
 static int read_attribute(const json_t *value, const struct toxic_ops *ops,

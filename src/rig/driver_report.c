@@ -16,6 +16,21 @@ void driver_report_take(struct driver_report *report, const struct driver *drive
         driver->about(client, &report->about);
 }
 
+/* A client that crashes or hangs has failed, however little the run shows otherwise. */
+static enum check_kind kind_of(enum driver_finding_kind kind)
+{
+    switch (kind) {
+    case DRIVER_FINDING_CRASHED:
+    case DRIVER_FINDING_EXITED:
+    case DRIVER_FINDING_SILENT: return CHECK_HARD;
+    case DRIVER_FINDING_NO_BYE:
+    case DRIVER_FINDING_LATE:
+    case DRIVER_FINDING_PROTOCOL:
+    case DRIVER_FINDING_COUNT: break;
+    }
+    return CHECK_EXPECTED;
+}
+
 static int finding_check(const struct driver_finding *f, struct run_result *out)
 {
     char text[DRIVER_FINDING_TEXT_SIZE + 64];
@@ -23,7 +38,7 @@ static int finding_check(const struct driver_finding *f, struct run_result *out)
         snprintf(text, sizeof text, "%" PRIu64 " times, first: %s", f->count, f->first_text);
     else
         snprintf(text, sizeof text, "%s", f->first_text);
-    return verdict_check_add(out, CHECK_EXPECTED, driver_finding_name(f->kind), false,
+    return verdict_check_add(out, kind_of(f->kind), driver_finding_name(f->kind), false,
                              driver_finding_text(f->kind), text);
 }
 

@@ -1,212 +1,161 @@
 /* SPDX-License-Identifier: MIT */
 #include "flaky_proxy.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdint.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/rng.h"
+#include "proxy/apiclient.h"
+#include "proxy/server.h"
 
-#define PIECE_SIZE 2048
-#define LOOK_MS 5
+#define NAME "memcached"
+#define CUT_AFTER_BYTES 9 /* in the middle of the shortest answers that hold anything */
 
-struct session {
-    struct flaky_proxy *proxy;
-    int client, server;
-    unsigned epoch;
-    atomic_int users; /* pumps */
-};
-
-struct pump {
-    struct session *session;
-    int from, to;
-    bool to_client;
-    struct rng rng;
-};
-
-static struct sockaddr_in loopback(int port)
+static void expect(int result, const struct err *err)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (result != APICLIENT_OK)
+        fail_msg("%s", err->text);
 }
 
-static bool is_over(const struct session *session)
+static bool open_proxy(struct flaky_proxy *proxy, int upstream_port, struct err *err)
 {
-    return atomic_load(&session->proxy->stopping) ||
-           atomic_load(&session->proxy->epoch) != session->epoch;
-}
-
-static void send_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return;
-        data += sent;
-        size -= (size_t)sent;
-    }
-}
-
-static void hold_back(struct pump *pump)
-{
-    struct flaky_proxy *proxy = pump->session->proxy;
-    int jitter = atomic_load(&proxy->jitter_us);
-    int delay = atomic_load(&proxy->delay_us);
-    if (jitter > 0)
-        delay += (int)rng_below(&pump->rng, (uint64_t)jitter);
-    for (; delay > 0 && !is_over(pump->session); delay -= 5000)
-        usleep((useconds_t)(delay < 5000 ? delay : 5000));
-    while (atomic_load(&proxy->hung) && !is_over(pump->session))
-        usleep(1000);
-}
-
-/* Forwards a piece; false when the connection ends. */
-static bool forward(struct pump *pump)
-{
-    struct flaky_proxy *proxy = pump->session->proxy;
-    char piece[PIECE_SIZE];
-    ssize_t got = recv(pump->from, piece, sizeof(piece), 0);
-    if (got <= 0)
+    struct proxy_server_config server = {.host = "127.0.0.1", .seed = (uint64_t)upstream_port};
+    if (proxy_server_start(&server, &proxy->server, err) != 0)
         return false;
-    if (pump->to_client)
-        hold_back(pump);
-    if (is_over(pump->session))
+    char url[64], upstream[64];
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", proxy_server_api_port(proxy->server));
+    snprintf(upstream, sizeof(upstream), "127.0.0.1:%d", upstream_port);
+    struct apiclient_config client = {.url = url, .cancel_fd = -1};
+    struct apiclient_proxy made;
+    if (apiclient_new(&client, &proxy->api, err) != 0 ||
+        apiclient_create(proxy->api, NAME, "127.0.0.1:0", upstream, &made, err) != APICLIENT_OK)
         return false;
-    if ((int)rng_below(&pump->rng, 1000) < atomic_load(&proxy->kill_per_mille)) {
-        atomic_fetch_add(&proxy->killed, 1);
-        send_all(pump->to, piece, (size_t)rng_below(&pump->rng, (uint64_t)got));
-        return false;
-    }
-    send_all(pump->to, piece, (size_t)got);
+    snprintf(proxy->address, sizeof(proxy->address), "%s", made.listen);
     return true;
-}
-
-static void leave(struct session *session)
-{
-    struct flaky_proxy *proxy = session->proxy;
-    shutdown(session->client, SHUT_RDWR);
-    shutdown(session->server, SHUT_RDWR);
-    if (atomic_fetch_sub(&session->users, 1) > 1)
-        return;
-    close(session->client);
-    close(session->server);
-    free(session);
-    atomic_fetch_sub(&proxy->sessions, 1);
-}
-
-static void *run_pump(void *arg)
-{
-    struct pump *pump = arg;
-    struct pollfd polled = {.fd = pump->from, .events = POLLIN};
-    while (!is_over(pump->session)) {
-        if (poll(&polled, 1, LOOK_MS) > 0 && !forward(pump))
-            break;
-    }
-    leave(pump->session);
-    free(pump);
-    return NULL;
-}
-
-static void start_pump(struct session *session, bool to_client)
-{
-    static atomic_uint seeds;
-    struct pump *pump = calloc(1, sizeof(*pump));
-    pthread_t thread;
-    pump->session = session;
-    pump->to_client = to_client;
-    pump->from = to_client ? session->server : session->client;
-    pump->to = to_client ? session->client : session->server;
-    pump->rng = rng_seeded(atomic_fetch_add(&seeds, 1));
-    if (pthread_create(&thread, NULL, run_pump, pump) == 0) {
-        pthread_detach(thread);
-        return;
-    }
-    free(pump);
-    leave(session);
-}
-
-static void start_session(struct flaky_proxy *proxy, int client)
-{
-    struct sockaddr_in sa = loopback(proxy->upstream_port);
-    int on = 1, server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(server, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
-        close(server);
-        close(client);
-        return;
-    }
-    setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    struct session *session = calloc(1, sizeof(*session));
-    session->proxy = proxy;
-    session->client = client;
-    session->server = server;
-    session->epoch = atomic_load(&proxy->epoch);
-    atomic_store(&session->users, 2);
-    atomic_fetch_add(&proxy->sessions, 1);
-    start_pump(session, true);
-    start_pump(session, false);
-}
-
-static void *accept_clients(void *arg)
-{
-    struct flaky_proxy *proxy = arg;
-    int fd;
-    while ((fd = accept4(proxy->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-        start_session(proxy, fd);
-    return NULL;
-}
-
-bool flaky_proxy_up(struct flaky_proxy *proxy)
-{
-    struct sockaddr_in sa = loopback(proxy->port);
-    socklen_t size = sizeof(sa);
-    int on = 1;
-    proxy->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(proxy->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(proxy->listener, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
-        listen(proxy->listener, 128) != 0 ||
-        getsockname(proxy->listener, (struct sockaddr *)&sa, &size) != 0)
-        return false;
-    proxy->port = ntohs(sa.sin_port);
-    snprintf(proxy->address, sizeof(proxy->address), "127.0.0.1:%d", proxy->port);
-    return pthread_create(&proxy->acceptor, NULL, accept_clients, proxy) == 0;
 }
 
 bool flaky_proxy_start(struct flaky_proxy *proxy, int upstream_port)
 {
+    struct err err;
     memset(proxy, 0, sizeof(*proxy));
-    proxy->upstream_port = upstream_port;
-    return flaky_proxy_up(proxy);
-}
-
-void flaky_proxy_cut(struct flaky_proxy *proxy)
-{
-    atomic_fetch_add(&proxy->epoch, 1);
-}
-
-void flaky_proxy_down(struct flaky_proxy *proxy)
-{
-    if (proxy->listener < 0)
-        return;
-    shutdown(proxy->listener, SHUT_RDWR);
-    pthread_join(proxy->acceptor, NULL);
-    close(proxy->listener);
-    proxy->listener = -1;
-    flaky_proxy_cut(proxy);
+    if (open_proxy(proxy, upstream_port, &err))
+        return true;
+    print_error("%s\n", err.text);
+    flaky_proxy_stop(proxy);
+    return false;
 }
 
 void flaky_proxy_stop(struct flaky_proxy *proxy)
 {
+    apiclient_free(proxy->api);
+    proxy_server_stop(proxy->server);
+    proxy->api = NULL;
+    proxy->server = NULL;
+}
+
+void flaky_proxy_down(struct flaky_proxy *proxy)
+{
+    struct err err;
+    expect(apiclient_set_enabled(proxy->api, NAME, false, &err), &err);
+}
+
+void flaky_proxy_up(struct flaky_proxy *proxy)
+{
+    struct err err;
+    expect(apiclient_set_enabled(proxy->api, NAME, true, &err), &err);
+}
+
+void flaky_proxy_cut(struct flaky_proxy *proxy)
+{
     flaky_proxy_down(proxy);
-    atomic_store(&proxy->stopping, true);
-    while (atomic_load(&proxy->sessions) > 0)
-        usleep(1000);
+    flaky_proxy_up(proxy);
+}
+
+/* The toxic of that name is there with these values, or, without `toxic`, is not there. */
+static void set_toxic(struct flaky_proxy *proxy, const char *name,
+                      const struct apiclient_toxic *toxic)
+{
+    struct err err;
+    int result = apiclient_toxic_remove(proxy->api, NAME, name, &err);
+    if (result != APICLIENT_NOT_FOUND)
+        expect(result, &err);
+    if (toxic != NULL)
+        expect(apiclient_toxic_add(proxy->api, NAME, toxic, &err), &err);
+}
+
+void flaky_proxy_kill(struct flaky_proxy *proxy, int per_mille)
+{
+    static const char *const names[] = {"kill_requests", "kill_answers"};
+    static const char *const streams[] = {"upstream", "downstream"};
+    struct apiclient_attribute bytes = {.name = "bytes", .value = CUT_AFTER_BYTES};
+    for (int i = 0; i < 2; i++) {
+        struct apiclient_toxic toxic = {.name = names[i],
+                                        .type = "limit_data",
+                                        .stream = streams[i],
+                                        .toxicity = 1,
+                                        .chunk_toxicity = per_mille / 1000.0,
+                                        .attributes = &bytes,
+                                        .attribute_count = 1};
+        set_toxic(proxy, names[i], per_mille > 0 ? &toxic : NULL);
+    }
+}
+
+static uint64_t closes_of(const struct apiclient_toxic_stats *toxics, size_t count)
+{
+    uint64_t closes = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(toxics[i].type, "limit_data") == 0)
+            closes += toxics[i].closes;
+    return closes;
+}
+
+static struct apiclient_stats *get_stats(struct flaky_proxy *proxy)
+{
+    struct err err;
+    struct apiclient_stats *stats = calloc(1, sizeof(*stats));
+    assert_non_null(stats);
+    expect(apiclient_stats(proxy->api, NAME, stats, &err), &err);
+    return stats;
+}
+
+uint64_t flaky_proxy_killed(struct flaky_proxy *proxy)
+{
+    struct apiclient_stats *stats = get_stats(proxy);
+    uint64_t killed = closes_of(stats->toxics, stats->toxic_count) +
+                      closes_of(stats->removed, stats->removed_count);
+    free(stats);
+    return killed;
+}
+
+void flaky_proxy_delay(struct flaky_proxy *proxy, int ms, int jitter_ms)
+{
+    struct apiclient_attribute attributes[] = {{.name = "latency", .value = ms},
+                                               {.name = "jitter", .value = jitter_ms}};
+    struct apiclient_toxic toxic = {.name = "delay",
+                                    .type = "latency",
+                                    .stream = "downstream",
+                                    .toxicity = 1,
+                                    .attributes = attributes,
+                                    .attribute_count = 2};
+    set_toxic(proxy, toxic.name, ms > 0 ? &toxic : NULL);
+}
+
+void flaky_proxy_hang(struct flaky_proxy *proxy, bool on)
+{
+    struct apiclient_toxic toxic = {
+        .name = "hang", .type = "blackhole", .stream = "downstream", .toxicity = 1};
+    set_toxic(proxy, toxic.name, on ? &toxic : NULL);
+}
+
+uint64_t flaky_proxy_connections(struct flaky_proxy *proxy)
+{
+    struct apiclient_stats *stats = get_stats(proxy);
+    uint64_t open = stats->connections_open;
+    free(stats);
+    return open;
 }

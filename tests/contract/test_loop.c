@@ -28,7 +28,7 @@ struct fate {
     unsigned calls;
     enum mcm_outcome outcome;
     char text[64];
-    uint64_t number;
+    uint64_t number, cas;
     bool retried;
     struct mcm_loop *loop; /* for callbacks that go on */
     uint64_t victim;       /* to be cancelled by the callback */
@@ -41,6 +41,7 @@ static void note(void *arg, const struct mcm_result *result)
     fate->calls++;
     fate->outcome = result->outcome;
     fate->number = result->number;
+    fate->cas = result->cas;
     fate->retried = result->retried;
     snprintf(fate->text, sizeof(fate->text), "%.*s", (int)result->value.size,
              result->value.size > 0 ? (const char *)result->value.data : "");
@@ -389,6 +390,100 @@ static int stop_server(void **state)
     return 0;
 }
 
+static const char *end_of(struct mcm_loop *loop, struct fate *fate, enum mcm_outcome submitted)
+{
+    if (submitted != MCM_OK)
+        return mcm_outcome_name(submitted);
+    run(loop);
+    assert_int_equal(fate->calls, 1);
+    return mcm_outcome_name(fate->outcome);
+}
+
+static const char *store(struct mcm_loop *loop, const char *key, const char *value,
+                         struct mcm_store_options options)
+{
+    struct fate fate;
+    struct mcm_loop_call call = how(&fate, GENEROUS);
+    options.size = sizeof(options);
+    return end_of(loop, &fate,
+                  mcm_loop_store(loop, &call, mcm_slice_of_string(key), mcm_slice_of_string(value),
+                                 &options));
+}
+
+static void every_command_on_a_key_is_possible(void **state)
+{
+    (void)state;
+    if (!memcached_is_installed())
+        skip();
+    struct mcm_loop *loop = new_loop(2, NULL);
+    struct fate fate;
+    char buffer[64];
+    struct mcm_loop_call call = how(&fate, GENEROUS);
+    const char *key = "every";
+    mcm_loop_delete(loop, &call, MCM_KEY(key));
+    run(loop);
+    assert_string_equal(
+        store(loop, key, "b", (struct mcm_store_options){.mode = MCM_STORE_REPLACE}), "not_stored");
+    assert_string_equal(store(loop, key, "b", (struct mcm_store_options){.mode = MCM_STORE_ADD}),
+                        "ok");
+    assert_string_equal(store(loop, key, "b", (struct mcm_store_options){.mode = MCM_STORE_ADD}),
+                        "not_stored");
+    assert_string_equal(store(loop, key, "c", (struct mcm_store_options){.mode = MCM_STORE_APPEND}),
+                        "ok");
+    assert_string_equal(
+        store(loop, key, "a", (struct mcm_store_options){.mode = MCM_STORE_PREPEND}), "ok");
+
+    struct mcm_get_options get = MCM_GET_OPTIONS_DEFAULT;
+    get.want |= MCM_WANT_CAS;
+    get.touch = true;
+    get.ttl = 1000;
+    call = how(&fate, GENEROUS);
+    assert_string_equal(
+        end_of(loop, &fate,
+               mcm_loop_get_with(loop, &call, MCM_KEY(key), buffer, sizeof(buffer), &get)),
+        "ok");
+    assert_string_equal(fate.text, "abc");
+    uint64_t cas = fate.cas;
+    struct mcm_store_options unless_changed = {.compare = true, .cas = cas};
+    assert_string_equal(store(loop, key, "new", unless_changed), "ok");
+    assert_string_equal(store(loop, key, "newer", unless_changed), "exists");
+
+    struct mcm_raw_request raw = {.command = MCM_RAW_GET, .key = MCM_KEY(key), .flags = "v t"};
+    call = how(&fate, GENEROUS);
+    assert_string_equal(
+        end_of(loop, &fate, mcm_loop_raw(loop, &call, &raw, buffer, sizeof(buffer))), "ok");
+    assert_string_equal(fate.text, "new");
+
+    struct mcm_delete_options remove = MCM_DELETE_OPTIONS_DEFAULT;
+    remove.compare = true;
+    remove.cas = cas;
+    call = how(&fate, GENEROUS);
+    assert_string_equal(
+        end_of(loop, &fate, mcm_loop_delete_with(loop, &call, MCM_KEY(key), &remove)), "exists");
+    mcm_loop_free(loop);
+}
+
+static void what_a_loop_cannot_do_is_refused_at_once(void **state)
+{
+    (void)state;
+    struct mcm_loop *loop = new_loop(1, NULL);
+    struct fate fate;
+    char buffer[8];
+    struct mcm_loop_call call = how(&fate, GENEROUS);
+    struct mcm_get_options unless = MCM_GET_OPTIONS_DEFAULT;
+    unless.unless = true;
+    assert_int_equal(mcm_loop_get_with(loop, &call, MCM_KEY("k"), buffer, sizeof(buffer), &unless),
+                     MCM_E_UNSUPPORTED);
+    struct mcm_raw_request quiet = {.command = MCM_RAW_GET, .key = MCM_KEY("k"), .flags = "v q"};
+    assert_int_equal(mcm_loop_raw(loop, &call, &quiet, buffer, sizeof(buffer)), MCM_E_ARG);
+    struct mcm_store_options wrong = {.size = 1};
+    assert_int_equal(mcm_loop_store(loop, &call, MCM_KEY("k"), MCM_KEY("v"), &wrong), MCM_E_ARG);
+    assert_int_equal(call.id, 0);
+    assert_int_equal(mcm_loop_pending(loop), 0);
+    mcm_loop_free(loop);
+    assert_int_equal(fate.calls, 0);
+}
+
 int main(void)
 {
     if (!memcached_is_installed()) {
@@ -396,6 +491,8 @@ int main(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_command_on_a_key_is_possible),
+        cmocka_unit_test(what_a_loop_cannot_do_is_refused_at_once),
         cmocka_unit_test(many_requests_share_one_write_and_answer_in_place),
         cmocka_unit_test(tens_of_thousands_of_requests_pass_through_a_unix_socket),
         cmocka_unit_test(all_commands_work_in_a_poll_loop_of_ones_own),

@@ -379,9 +379,41 @@ static void the_caller_may_select(void **state)
     mcm_client_free(client);
 }
 
+/* Also after the list has changed. */
+static void keys_with_the_same_hash_tag_stay_together(void **state)
+{
+    (void)state;
+    struct mcm_server servers[] = {
+        {.address = "127.0.0.1:1"}, {.address = "127.0.0.1:2"}, {.address = "127.0.0.1:3"}};
+    struct mcm_client_config config = MCM_CLIENT_CONFIG_DEFAULT;
+    char tag[] = "{}", error[200];
+    config.servers = servers;
+    config.server_count = 3;
+    config.hash_tag = tag;
+    struct mcm_client *client = mcm_client_new(&config, error, sizeof(error));
+    assert_non_null(client);
+    memset(tag, 'x', 2);
+    for (size_t count = 3; count > 1; count--) {
+        for (int i = 0; i < 100; i++) {
+            char key[32];
+            snprintf(key, sizeof(key), "user%d{7}", i);
+            assert_int_equal(mcm_client_server_index(client, MCM_KEY(key)),
+                             mcm_client_server_index(client, MCM_KEY("7")));
+        }
+        assert_int_equal(
+            mcm_client_set_servers(client, servers, count - 1, MCM_NS_NEVER, error, sizeof(error)),
+            0);
+    }
+    mcm_client_free(client);
+    config.hash_tag = "{";
+    assert_null(mcm_client_new(&config, error, sizeof(error)));
+    assert_string_equal(error, "hash_tag must be two characters");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_with_the_same_hash_tag_stay_together),
         cmocka_unit_test(no_call_is_lost_while_the_servers_change),
         cmocka_unit_test(a_server_that_stays_keeps_its_connections),
         cmocka_unit_test(a_call_on_a_removed_server_ends_at_the_deadline_of_the_change),

@@ -32,17 +32,24 @@
 #define WORKERS 8
 #define KEYS 60
 #define PADDING_MAX 500
+#define BATCH_MAX 20
+#define LARGE (1000 * 1000)
 #define SLACK (3 * SEC) /* of a busy machine, on top of a deadline */
 #define STORM_MS 700
 
 static struct memcached nodes[NODES];
 static struct flaky_proxy proxies[NODES];
 
+struct storm;
+typedef void (*step_fn)(struct storm *storm, struct rng *rng);
+
 struct storm {
     struct mcm_client *client;
     mcm_ns span; /* of each call */
+    step_fn step;
     atomic_bool over;
     atomic_ulong calls, errors, cancelled, wrong, overdue;
+    atomic_ulong added, perhaps_added; /* to the counter */
     atomic_ulong errors_by_server[NODES];
     pthread_t threads[WORKERS];
 };
@@ -54,12 +61,17 @@ struct worker {
 
 static struct worker workers[WORKERS];
 
+/* All but pipes: the client has none, and the proxies keep some of theirs for later. */
 static int open_descriptors(void)
 {
     DIR *listing = opendir("/proc/self/fd");
+    const struct dirent *entry;
     int count = 0;
-    while (readdir(listing) != NULL)
-        count++;
+    while ((entry = readdir(listing)) != NULL) {
+        char target[8] = "";
+        ssize_t size = readlinkat(dirfd(listing), entry->d_name, target, sizeof(target) - 1);
+        count += size > 0 && strncmp(target, "pipe:", 5) != 0;
+    }
     closedir(listing);
     return count;
 }
@@ -109,16 +121,46 @@ static bool is_right(const char *key, struct mcm_slice got)
     return make_value(key, salt, expected) == got.size && memcmp(expected, got.data, got.size) == 0;
 }
 
-static void record(struct storm *storm, const struct mcm_result *result, mcm_ns took)
+static void record(struct storm *storm, enum mcm_outcome outcome, unsigned server, mcm_ns start)
 {
     atomic_fetch_add(&storm->calls, 1);
-    if (took > storm->span + SLACK)
+    if (mcm_after(0) - start > storm->span + SLACK)
         atomic_fetch_add(&storm->overdue, 1);
-    if (result->outcome == MCM_E_CANCELLED) {
+    if (outcome == MCM_E_CANCELLED) {
         atomic_fetch_add(&storm->cancelled, 1);
-    } else if (!mcm_outcome_is_answer(result->outcome)) {
+    } else if (!mcm_outcome_is_answer(outcome)) {
         atomic_fetch_add(&storm->errors, 1);
-        atomic_fetch_add(&storm->errors_by_server[result->server], 1);
+        atomic_fetch_add(&storm->errors_by_server[server], 1);
+    }
+}
+
+/* Item i of a batch belongs to key i, whatever happens to the others. */
+static void batch_call(struct storm *storm, struct rng *rng)
+{
+    static _Thread_local char keys[BATCH_MAX][16], values[BATCH_MAX][64 + PADDING_MAX];
+    struct mcm_batch_item items[BATCH_MAX] = {{.ttl = 0}};
+    struct mcm_batch_options options = MCM_BATCH_OPTIONS_DEFAULT;
+    size_t count = 1 + (size_t)rng_below(rng, BATCH_MAX);
+    bool stores = rng_below(rng, 2) == 0;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(keys[i], sizeof(keys[i]), "k%u", (unsigned)rng_below(rng, KEYS));
+        items[i].key = MCM_KEY(keys[i]);
+        items[i].buffer = values[i];
+        items[i].buffer_size = sizeof(values[i]);
+        if (stores)
+            items[i].value = (struct mcm_slice){
+                values[i], make_value(keys[i], rng_below(rng, 1000000), values[i])};
+    }
+    mcm_ns start = mcm_after(0);
+    options.deadline = mcm_after(storm->span);
+    if (stores)
+        mcm_multi_set(storm->client, items, count, &options, NULL);
+    else
+        mcm_multi_get(storm->client, items, count, &options, NULL);
+    for (size_t i = 0; i < count; i++) {
+        record(storm, items[i].outcome, items[i].server, start);
+        if (!stores && items[i].outcome == MCM_OK && !is_right(keys[i], items[i].value))
+            atomic_fetch_add(&storm->wrong, 1);
     }
 }
 
@@ -126,9 +168,13 @@ static void one_call(struct storm *storm, struct rng *rng)
 {
     char key[16], value[64 + PADDING_MAX];
     struct mcm_result result;
+    uint64_t dice = rng_below(rng, 11);
+    if (dice == 10) {
+        batch_call(storm, rng);
+        return;
+    }
     snprintf(key, sizeof(key), "k%u", (unsigned)rng_below(rng, KEYS));
     mcm_ns start = mcm_after(0), deadline = mcm_after(storm->span);
-    uint64_t dice = rng_below(rng, 10);
     if (dice < 4) {
         struct mcm_slice slice = {value, make_value(key, rng_below(rng, 1000000), value)};
         mcm_set(storm->client, MCM_KEY(key), slice, 0, deadline, &result);
@@ -139,14 +185,53 @@ static void one_call(struct storm *storm, struct rng *rng)
         if (result.outcome == MCM_OK && !is_right(key, result.value))
             atomic_fetch_add(&storm->wrong, 1);
     }
-    record(storm, &result, mcm_after(0) - start);
+    record(storm, result.outcome, result.server, start);
+}
+
+/* A value of a megabyte, of one letter and its key. */
+static void large_call(struct storm *storm, struct rng *rng)
+{
+    static _Thread_local char value[LARGE];
+    char key[16];
+    struct mcm_result result;
+    char letter = (char)('a' + rng_below(rng, 26));
+    snprintf(key, sizeof(key), "large%u", (unsigned)rng_below(rng, 4));
+    mcm_ns start = mcm_after(0), deadline = mcm_after(storm->span);
+    if (rng_below(rng, 2) == 0) {
+        memset(value, letter, sizeof(value));
+        memcpy(value, key, strlen(key));
+        mcm_set(storm->client, MCM_KEY(key), (struct mcm_slice){value, sizeof(value)}, 0, deadline,
+                &result);
+    } else {
+        mcm_get(storm->client, MCM_KEY(key), value, sizeof(value), deadline, &result);
+        size_t rest = strlen(key);
+        if (result.outcome == MCM_OK &&
+            (result.value.size != LARGE || memcmp(value, key, rest) != 0 ||
+             memcmp(value + rest, value + rest + 1, LARGE - rest - 1) != 0))
+            atomic_fetch_add(&storm->wrong, 1);
+    }
+    record(storm, result.outcome, result.server, start);
+}
+
+/* What was certainly sent and acknowledged counts once; what failed counts at most once. */
+static void counter_call(struct storm *storm, struct rng *rng)
+{
+    struct mcm_increment change = {.delta = 1 + rng_below(rng, 10)};
+    struct mcm_result result;
+    mcm_ns start = mcm_after(0);
+    mcm_increment(storm->client, MCM_KEY("counter"), &change, mcm_after(storm->span), &result);
+    if (result.outcome == MCM_OK)
+        atomic_fetch_add(&storm->added, change.delta);
+    else
+        atomic_fetch_add(&storm->perhaps_added, change.delta);
+    record(storm, result.outcome, result.server, start);
 }
 
 static void *work(void *arg)
 {
     struct worker *worker = arg;
     while (!atomic_load(&worker->storm->over)) {
-        one_call(worker->storm, &worker->rng);
+        worker->storm->step(worker->storm, &worker->rng);
         usleep(200);
     }
     return NULL;
@@ -176,9 +261,9 @@ static struct mcm_client *new_client(int count, enum mcm_mode mode)
     return client;
 }
 
-static void storm_begin(struct storm *storm, struct mcm_client *client, mcm_ns span)
+static void storm_begin(struct storm *storm, struct mcm_client *client, mcm_ns span, step_fn step)
 {
-    *storm = (struct storm){.client = client, .span = span};
+    *storm = (struct storm){.client = client, .span = span, .step = step};
     for (int i = 0; i < WORKERS; i++) {
         workers[i] = (struct worker){storm, rng_seeded((uint64_t)i)};
         assert_int_equal(pthread_create(&storm->threads[i], NULL, work, &workers[i]), 0);
@@ -197,7 +282,7 @@ static void storm_end(struct storm *storm)
 
 static void run_storm(struct storm *storm, struct mcm_client *client, mcm_ns span)
 {
-    storm_begin(storm, client, span);
+    storm_begin(storm, client, span, one_call);
     usleep(STORM_MS * 1000);
     storm_end(storm);
 }
@@ -223,10 +308,9 @@ static void expect_recovery(struct mcm_client *client)
 static void calm(void)
 {
     for (int i = 0; i < NODES; i++) {
-        atomic_store(&proxies[i].kill_per_mille, 0);
-        atomic_store(&proxies[i].delay_us, 0);
-        atomic_store(&proxies[i].jitter_us, 0);
-        atomic_store(&proxies[i].hung, false);
+        flaky_proxy_kill(&proxies[i], 0);
+        flaky_proxy_delay(&proxies[i], 0, 0);
+        flaky_proxy_hang(&proxies[i], false);
     }
 }
 
@@ -256,10 +340,11 @@ static void in_both_modes(int count, void (*trouble)(struct mcm_client *client))
 static void flaky(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].kill_per_mille, 20);
+    uint64_t killed = flaky_proxy_killed(&proxies[0]);
+    flaky_proxy_kill(&proxies[0], 20);
     run_storm(&storm, client, 500 * MS);
     assert_true(storm.errors > 0);
-    assert_true(atomic_load(&proxies[0].killed) > 0);
+    assert_true(flaky_proxy_killed(&proxies[0]) > killed);
 }
 
 static void connections_cut_in_the_middle_never_give_wrong_data(void **state)
@@ -271,8 +356,7 @@ static void connections_cut_in_the_middle_never_give_wrong_data(void **state)
 static void slow(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].delay_us, 4000);
-    atomic_store(&proxies[0].jitter_us, 4000);
+    flaky_proxy_delay(&proxies[0], 6, 2);
     run_storm(&storm, client, 20 * SEC);
     assert_int_equal(storm.errors, 0);
 }
@@ -283,12 +367,53 @@ static void a_slow_network_makes_no_error(void **state)
     in_both_modes(1, slow);
 }
 
+static void slow_and_large(struct mcm_client *client)
+{
+    struct storm storm;
+    flaky_proxy_delay(&proxies[0], 6, 2);
+    storm_begin(&storm, client, 20 * SEC, large_call);
+    usleep(STORM_MS * 1000);
+    storm_end(&storm);
+    assert_int_equal(storm.errors, 0);
+}
+
+static void large_values_survive_a_slow_network(void **state)
+{
+    (void)state;
+    in_both_modes(1, slow_and_large);
+}
+
+static void counting(struct mcm_client *client)
+{
+    struct storm storm;
+    struct mcm_result result;
+    mcm_set(client, MCM_KEY("counter"), MCM_KEY("0"), 0, mcm_after(5 * SEC), &result);
+    assert_int_equal(result.outcome, MCM_OK);
+    flaky_proxy_kill(&proxies[0], 20);
+    storm_begin(&storm, client, 500 * MS, counter_call);
+    usleep(STORM_MS * 1000);
+    storm_end(&storm);
+    assert_true(storm.perhaps_added > 0);
+    flaky_proxy_kill(&proxies[0], 0);
+    expect_recovery(client);
+    struct mcm_increment none = {.delta = 0};
+    mcm_increment(client, MCM_KEY("counter"), &none, mcm_after(5 * SEC), &result);
+    assert_int_equal(result.outcome, MCM_OK);
+    assert_in_range(result.number, storm.added, storm.added + storm.perhaps_added);
+}
+
+static void a_counter_loses_and_doubles_nothing_when_connections_are_cut(void **state)
+{
+    (void)state;
+    in_both_modes(1, counting);
+}
+
 static void spiky(struct mcm_client *client)
 {
     struct storm storm;
-    storm_begin(&storm, client, 50 * MS);
+    storm_begin(&storm, client, 50 * MS, one_call);
     for (int i = 0; i < 6; i++) {
-        atomic_store(&proxies[0].delay_us, i % 2 == 0 ? 150000 : 1000);
+        flaky_proxy_delay(&proxies[0], i % 2 == 0 ? 150 : 1, 0);
         usleep(120 * 1000);
     }
     storm_end(&storm);
@@ -304,11 +429,11 @@ static void late_answers_reach_nobody_else(void **state)
 static void out(struct mcm_client *client)
 {
     struct storm storm;
-    storm_begin(&storm, client, 200 * MS);
+    storm_begin(&storm, client, 200 * MS, one_call);
     usleep(100 * 1000);
     flaky_proxy_down(&proxies[0]);
     usleep(300 * 1000);
-    assert_true(flaky_proxy_up(&proxies[0]));
+    flaky_proxy_up(&proxies[0]);
     usleep(100 * 1000);
     storm_end(&storm);
     assert_true(storm.errors > 0);
@@ -323,7 +448,7 @@ static void an_outage_ends_for_the_same_client(void **state)
 static void hung(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].hung, true);
+    flaky_proxy_hang(&proxies[0], true);
     run_storm(&storm, client, 100 * MS);
     assert_int_equal(storm.errors, storm.calls);
 }
@@ -337,10 +462,10 @@ static void a_hung_server_holds_no_call_beyond_its_deadline(void **state)
 static void partly_down(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].hung, true);
+    flaky_proxy_hang(&proxies[0], true);
     flaky_proxy_down(&proxies[1]);
     run_storm(&storm, client, SEC);
-    assert_true(flaky_proxy_up(&proxies[1]));
+    flaky_proxy_up(&proxies[1]);
     assert_true(storm.errors_by_server[0] > 0);
     assert_true(storm.errors_by_server[1] > 0);
     assert_int_equal(storm.errors_by_server[2], 0);
@@ -355,8 +480,8 @@ static void one_hung_and_one_dead_server_leave_the_third_alone(void **state)
 static void interrupted(struct mcm_client *client)
 {
     struct storm storm;
-    atomic_store(&proxies[0].delay_us, 2000);
-    storm_begin(&storm, client, 5 * SEC);
+    flaky_proxy_delay(&proxies[0], 2, 0);
+    storm_begin(&storm, client, 5 * SEC, one_call);
     for (int i = 0; i < 60; i++) {
         usleep(5000);
         mcm_client_interrupt(client);
@@ -380,7 +505,7 @@ static void hung_up_on(struct mcm_client *client)
         struct mcm_result result;
         expect_recovery(client);
         flaky_proxy_cut(&proxies[0]);
-        for (int wait = 0; wait < 2000 && atomic_load(&proxies[0].sessions) > 0; wait++)
+        for (int wait = 0; wait < 2000 && flaky_proxy_connections(&proxies[0]) > 0; wait++)
             usleep(1000);
         mcm_get(client, MCM_KEY("none"), NULL, 0, mcm_after(5 * SEC), &result);
         assert_string_equal(mcm_outcome_name(result.outcome), "miss");
@@ -445,6 +570,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_cut_in_the_middle_never_give_wrong_data),
         cmocka_unit_test(a_slow_network_makes_no_error),
+        cmocka_unit_test(large_values_survive_a_slow_network),
+        cmocka_unit_test(a_counter_loses_and_doubles_nothing_when_connections_are_cut),
         cmocka_unit_test(late_answers_reach_nobody_else),
         cmocka_unit_test(an_outage_ends_for_the_same_client),
         cmocka_unit_test(a_hung_server_holds_no_call_beyond_its_deadline),

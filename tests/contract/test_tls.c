@@ -320,16 +320,16 @@ static void cut_connections_never_mix_answers(void **state)
         struct mcm_client *client = client_of(&config);
         struct job jobs[THREADS];
         atomic_bool over = false;
-        unsigned killed = atomic_load(&proxy.killed);
-        atomic_store(&proxy.kill_per_mille, 20);
+        uint64_t killed = flaky_proxy_killed(&proxy);
+        flaky_proxy_kill(&proxy, 20);
         start_jobs(jobs, client, 0, &over);
         mcm_ns end = SOON;
-        while (atomic_load(&proxy.killed) < killed + 20 && mcm_after(0) < end)
+        while (flaky_proxy_killed(&proxy) < killed + 20 && mcm_after(0) < end)
             usleep(1000);
-        atomic_store(&proxy.kill_per_mille, 0);
+        flaky_proxy_kill(&proxy, 0);
         atomic_store(&over, true);
         struct job sum = end_jobs(jobs);
-        assert_true(atomic_load(&proxy.killed) >= killed + 20);
+        assert_true(flaky_proxy_killed(&proxy) >= killed + 20);
         assert_int_equal(sum.foreign, 0);
         struct mcm_result result;
         enum mcm_outcome outcome;
@@ -392,7 +392,7 @@ static void the_next_connection_resumes_the_session(void **state)
             assert_int_equal(stats.tls_handshakes, i);
             assert_int_equal(stats.tls_resumed, i - 1);
             flaky_proxy_cut(&proxy);
-            while (atomic_load(&proxy.sessions) > 0)
+            while (flaky_proxy_connections(&proxy) > 0)
                 usleep(1000);
         }
         mcm_loop_free(loop);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Clients as shared objects: the example as its comment says, libmemcached and its pool, and what cannot
-be loaded."""
+"""Clients as shared objects: the example as its comment says, libmemcached and its pool, and what
+cannot be loaded."""
 import json
 import os
 import shutil
@@ -51,7 +51,8 @@ class Plugin(Case):
             if shutil.which(compiler):
                 subprocess.run([compiler, f"-std={standard}", "-x", language, "-Wall", "-Wextra",
                                 "-Wpedantic", "-Werror", "-fsyntax-only", "-I", f"{ROOT}/include",
-                                "-"], input=b"#include <memchaos/driver.h>\nextern int not_empty;\n",
+                                "-"],
+                               input=b"#include <memchaos/driver.h>\nextern int not_empty;\n",
                                check=True)
 
     def libmemcached(self, name):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Positive controls: every deliberately broken client of tests/gallery is caught by the scenario that is
-named for it, by the check that is named for it; the correct one passes all of them.
+"""Positive controls: every deliberately broken client of tests/gallery is caught by the scenario
+that is named for it, by the check that is named for it; the correct one passes all of them.
 
-What is invalid (98), or could not be set up (1), says nothing: on a machine that is busy with other
-things it is run again.
+What is invalid (98), or could not be set up (1), says nothing: on a machine that is busy with
+other things it is run again.
 """
 import concurrent.futures
 import json
@@ -17,7 +17,7 @@ TRIES = 6
 AT_ONCE = 3
 TIMEOUT = "300ms"
 
-# client: the scenario, and the checks that must fail; the first one is also a reason of the verdict.
+# client: the scenario, and the checks that must fail; the first is also a reason of the verdict.
 CAUGHT = {
     "no_timeout": ("silence", ["no_operation_overdue"]),
     "deadlocks": ("silence", ["calls_ended", "no_operation_overdue"]),
@@ -69,7 +69,8 @@ class Gallery(Case):
     def test_the_correct_client_passes_every_scenario(self):
         pairs = [("correct", scenario) for scenario in SCENARIOS]
         for (_, scenario), (code, run) in zip(pairs, self.all_of(pairs)):
-            failed = [(check["name"], check["measured"]) for check in run["checks"] if not check["ok"]]
+            failed = [(check["name"], check["measured"]) for check in run["checks"]
+                      if not check["ok"]]
             with self.subTest(scenario=scenario):
                 self.assertEqual(code, 0, f"{scenario}: {failed}")
 

@@ -290,6 +290,52 @@ static size_t choose(const void *key, size_t key_size, size_t count, void *arg)
     return *(size_t *)arg;
 }
 
+static size_t pick(const struct mcm_selector *s, const char *key)
+{
+    return mcm_selector_pick(s, key, strlen(key));
+}
+
+/* Whatever the kind: as if the tag were the key. */
+static void keys_with_the_same_hash_tag_share_a_server(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *decides;
+    } cases[] = {
+        {"user{42}name", "42"}, {"{42}", "42"},     {"a{42}b{43}", "42"}, {"x}{y}", "y"},
+        {"{}empty", "{}empty"}, {"open{", "open{"}, {"}{", "}{"},         {"plain", "plain"},
+    };
+    static const enum mcm_selector_kind kinds[] = {MCM_SELECTOR_RENDEZVOUS, MCM_SELECTOR_JUMP,
+                                                   MCM_SELECTOR_MODULO, MCM_SELECTOR_KETAMA};
+    struct mcm_selector_server servers[] = {{"a:1", 1}, {"b:1", 1}, {"c:1", 1}, {"d:1", 1}};
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        struct mcm_selector_config config = {.kind = kinds[k], .servers = servers, .count = 4};
+        struct mcm_selector *plain = mcm_selector_new(&config);
+        config.hash_tag = "{}";
+        struct mcm_selector *tagged = mcm_selector_new(&config);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            size_t a[4], b[4];
+            assert_int_equal(pick(tagged, cases[i].key), pick(plain, cases[i].decides));
+            mcm_selector_rank(tagged, cases[i].key, strlen(cases[i].key), a, 4);
+            mcm_selector_rank(plain, cases[i].decides, strlen(cases[i].decides), b, 4);
+            assert_memory_equal(a, b, sizeof(a));
+        }
+        mcm_selector_free(plain);
+        mcm_selector_free(tagged);
+    }
+}
+
+static void a_hash_tag_is_two_characters(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "{", "{{}"};
+    struct mcm_selector_server server = {"a", 1};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct mcm_selector_config config = {.servers = &server, .count = 1, .hash_tag = wrong[i]};
+        assert_string_equal(mcm_selector_config_error(&config), "hash_tag must be two characters");
+    }
+}
+
 static void a_callback_out_of_range_means_no_server(void **state)
 {
     (void)state;
@@ -348,6 +394,8 @@ int main(void)
         cmocka_unit_test(a_heavier_server_only_wins_keys),
         cmocka_unit_test(the_second_choice_is_where_the_key_goes_without_the_first),
         cmocka_unit_test(every_kind_ranks_all_servers_without_repeating),
+        cmocka_unit_test(keys_with_the_same_hash_tag_share_a_server),
+        cmocka_unit_test(a_hash_tag_is_two_characters),
         cmocka_unit_test(a_callback_out_of_range_means_no_server),
         cmocka_unit_test(unusable_configs_are_refused_with_a_reason),
         cmocka_unit_test(kinds_are_found_by_name),
