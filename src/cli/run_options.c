@@ -131,8 +131,8 @@ static void describe_client(struct run_options *o)
     const struct flag flags[] = {
         {"driver", FLAG_STRING, &o->driver_text, "name", drivers[0]->name,
          .group = "Client under test",
-         .help = "which client: a name (see -list), or the command of a program that speaks "
-                 "docs/driver-protocol.md"},
+         .help = "which client: a name (see -list), a shared object (./mine.so), or the command "
+                 "of a program that speaks docs/driver-protocol.md"},
         {"pool", FLAG_INT, &o->pool, "n", "10", .min = 1, .max = 4096,
          .help = "connections per node at most"},
         {"lifetime", FLAG_DURATION, &c->lifetime_max_ns, .default_text = "5m",

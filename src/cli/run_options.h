@@ -48,7 +48,7 @@ struct run_options {
     int proxy_port;
     int api_port;
     /* Client: -pool and -breaker are read as int and put into `client` afterwards. */
-    const char *driver_text; /* as given: a name, or a command */
+    const char *driver_text; /* as given: a name, a file, or a command */
     const struct driver *driver;
     int pool;
     int breaker;

@@ -8,6 +8,7 @@
 #include "base/wrap.h"
 #include "cli/exit_code.h"
 #include "driver/external.h"
+#include "driver/plugin.h"
 #include "load/workload.h"
 #include "scenario/catalog.h"
 
@@ -97,6 +98,9 @@ int scenario_list_print(FILE *out, struct err *err)
     fprintf(out, "\nDrivers (-driver NAME):\n");
     for (size_t i = 0; drivers[i] != NULL; i++)
         fprintf(out, "  %-28s %s\n", drivers[i]->name, drivers[i]->help);
+    for (size_t i = 0; plugins_shipped[i].name != NULL; i++)
+        fprintf(out, "  %-28s %s\n", plugins_shipped[i].name, plugins_shipped[i].help);
+    fprintf(out, "  %-28s a client of yours, see docs/driver-plugin.md\n", "./FILE.so");
     fprintf(out, "  %-28s %s\n", "'COMMAND ...'", driver_external.help);
     return EXIT_CODE_PASSED;
 }

@@ -60,6 +60,12 @@ int setup_take_signal(int signal_fd)
     return (int)info.ssi_signo;
 }
 
+/* A client without a pool has a connection per worker. */
+static unsigned connections_per_node(const struct run_options *o)
+{
+    return (unsigned)(o->pool > o->concurrency ? o->pool : o->concurrency);
+}
+
 /* Per node: the client's connections, and both sides of each in the proxy, which may hold as many
  * that the client gave up. */
 int setup_file_limit(const struct run_options *o, struct err *err)
@@ -68,7 +74,9 @@ int setup_file_limit(const struct run_options *o, struct err *err)
     rlim_t nodes = SCENARIO_NODES_MAX;
     if (o->servers[0] == '\0')
         nodes = TOPOLOGY_NODES_DEFAULT;
-    rlim_t needed = 100 + nodes * (rlim_t)o->pool * (o->direct ? 1 : 5);
+    rlim_t per_connection = nodes * (o->direct ? 1 : 5);
+    rlim_t needed = 100 + per_connection * (rlim_t)o->pool;
+    rlim_t wanted = 100 + per_connection * connections_per_node(o);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return err_set(err, "cannot read the limit of open files: %s", strerror(errno));
     if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < needed)
@@ -76,11 +84,11 @@ int setup_file_limit(const struct run_options *o, struct err *err)
                        "%llu file descriptors may be needed, and the limit (ulimit -Hn) is %llu; "
                        "use a smaller -pool or raise the limit",
                        (unsigned long long)needed, (unsigned long long)limit.rlim_max);
-    if (limit.rlim_cur < needed) {
-        limit.rlim_cur = needed;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
             return err_set(err, "cannot raise the limit of open files to %llu: %s",
-                           (unsigned long long)needed, strerror(errno));
+                           (unsigned long long)limit.rlim_cur, strerror(errno));
     }
     return 0;
 }
@@ -94,7 +102,7 @@ struct topology_config setup_topology_config(const struct run_options *o, int si
         .direct = o->direct,
         .api_port = (uint16_t)o->api_port,
         .proxy_port = (uint16_t)o->proxy_port,
-        .connections_max = 1024 + 2 * (unsigned)o->pool,
+        .connections_max = 1024 + 2 * connections_per_node(o),
         .seed = o->seed,
         .cancel_fd = signal_fd,
         .log = log,

@@ -172,9 +172,9 @@ extern const struct driver *const drivers[];
 const struct driver *driver_by_name(const char *name);
 
 /*
- * What -driver says: the name of a driver, or the command line of a program that speaks the
- * protocol of docs/driver-protocol.md, which has a space or a slash in it or is found in PATH. NULL
- * for anything else.
+ * What -driver says: the name of a driver; a shared object (driver/plugin.h); or the command line
+ * of a program that speaks the protocol of docs/driver-protocol.md, which has a space or a slash in
+ * it or is found in PATH. NULL for anything else, with the reason.
  */
 const struct driver *driver_find(const char *text, struct err *err);
 

@@ -10,6 +10,7 @@
 #include "driver/external.h"
 #include "driver/mcmeta.h"
 #include "driver/null.h"
+#include "driver/plugin.h"
 
 const char *const breaker_preset_names[BREAKER_PRESET_COUNT + 1] = {"fast", "original", "off",
                                                                     NULL};
@@ -43,11 +44,15 @@ const struct driver *driver_find(const char *text, struct err *err)
     const struct driver *driver = driver_by_name(text);
     if (driver != NULL)
         return driver;
+    if (plugin_is_meant(text))
+        return plugin_find(text, err);
     if (strpbrk(text, " /") != NULL || (text[0] != '\0' && is_in_path(text)))
         return &driver_external;
     struct suggest nearest = suggest_start(text);
     for (size_t i = 0; drivers[i] != NULL; i++)
         suggest_offer(&nearest, drivers[i]->name);
+    for (size_t i = 0; plugins_shipped[i].name != NULL; i++)
+        suggest_offer(&nearest, plugins_shipped[i].name);
     err_set(err, "no driver is called \"%.80s\", and no program either%s%s%s; see -list", text,
             nearest.best != NULL ? "; did you mean \"" : "",
             nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "\"?" : "");

@@ -163,13 +163,18 @@ void session_multi_set(struct session *s, const struct key *keys, size_t count, 
 
 /* ---- before the run ---- */
 
-static void store_one_by_one(struct session *s, size_t count, ns_t deadline)
+/* One slow moment of the machine shall not cost the run, nor the breaker that it opens. */
+#define PREFILL_TRIES 4
+#define PREFILL_PAUSE (250 * NS_PER_MS)
+
+/* Each has the whole timeout for itself. */
+static void store_one_by_one(struct session *s, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct driver_item *item = &s->batch->items[i];
         struct driver_result result;
         s->driver->set(s->handle, item->key, item->key_size, item->value, item->value_size, 0,
-                       deadline, &result);
+                       ns_add(ns_now(), s->timeout_ns), &result);
         item->outcome = result.outcome;
         item->unsent = result.unsent;
     }
@@ -186,7 +191,7 @@ static size_t prefill_some(struct session *s, size_t count, uint32_t *failed)
     if (s->driver->multi_set != NULL)
         s->driver->multi_set(s->handle, b->items, count, deadline);
     else
-        store_one_by_one(s, count, deadline);
+        store_one_by_one(s, count);
     write_all_end(s, b->keys, count, &o, ns_now());
     for (size_t i = 0; i < count; i++)
         *failed += b->items[i].outcome != OUTCOME_STORED;
@@ -204,7 +209,12 @@ uint32_t session_prefill(struct session *s, uint32_t first, uint32_t step,
         size_t count = 0;
         for (; count < SESSION_BATCH_MAX && id + count * step < keys->stored; count++)
             keyspace_key(keys, (uint32_t)(id + count * step), &s->batch->keys[count]);
-        id += prefill_some(s, count, &failed) * step;
+        size_t stored = prefill_some(s, count, &failed);
+        for (int i = 1; i < PREFILL_TRIES && failed > 0 && !*give_up; i++) {
+            session_pause(s, PREFILL_PAUSE);
+            prefill_some(s, stored, &failed);
+        }
+        id += stored * step;
         missing += failed;
     }
     if (id < keys->stored)

@@ -19,11 +19,13 @@
     NS_PER_MS /* closed loop: a refused operation costs nothing, and must not spin */
 
 #define END_GRACE (100 * NS_PER_MS)
+#define STOP_GRACE NS_PER_SEC /* for calls in progress to end, beyond twice their timeout */
 
 struct worker {
     struct session session;
     struct workers *all;
     pthread_t thread;
+    atomic_bool ended;
 };
 
 struct workers {
@@ -33,11 +35,13 @@ struct workers {
     bool scheduled;
     int stop_fd;     /* readable once the workers are to end */
     int prepared_fd; /* readable once the last of them has stored its keys */
+    int ended_fd;    /* counts those that have ended */
     atomic_bool stopping;
     atomic_uint preparing;
     _Atomic uint32_t missing; /* keys that could not be stored */
     unsigned opened, started;
-    pthread_rwlock_t gate; /* held for writing until all threads exist and the keys are stored */
+    struct workers_end end; /* of what workers_stop() has found */
+    pthread_rwlock_t gate;  /* held for writing until all threads exist and the keys are stored */
     struct worker *list;
 };
 
@@ -111,6 +115,10 @@ static void *worker_main(void *arg)
         else
             paced_turn(worker);
     }
+    uint64_t one = 1;
+    atomic_store(&worker->ended, true);
+    ssize_t n = write(worker->all->ended_fd, &one, sizeof one);
+    assert(n == sizeof one); /* a count this small always fits */
     return NULL;
 }
 
@@ -175,7 +183,8 @@ static struct workers *workers_new(const struct workers_config *config)
     all->list = calloc(config->count, sizeof *all->list);
     all->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     all->prepared_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (all->list == NULL || all->stop_fd < 0 || all->prepared_fd < 0) {
+    all->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (all->list == NULL || all->stop_fd < 0 || all->prepared_fd < 0 || all->ended_fd < 0) {
         workers_stop(all);
         return NULL;
     }
@@ -220,7 +229,8 @@ int workers_start(const struct workers_config *config, struct workers **out, str
     atomic_store(&all->stopping, rc != 0);
     pthread_rwlock_unlock(&all->gate);
     if (rc != 0) {
-        workers_stop(all);
+        if (workers_stop(all).lost > 0)
+            *out = all;
         return -1;
     }
     *out = all;
@@ -243,10 +253,51 @@ static void drop_rest(struct workers *all)
     recorder_dropped(recorder, 0, phase, rest);
 }
 
-void workers_stop(struct workers *all)
+static unsigned count_running(struct workers *all)
+{
+    unsigned running = 0;
+    for (unsigned i = 0; i < all->started; i++)
+        running += !atomic_load(&all->list[i].ended);
+    return running;
+}
+
+/* Waits for the threads to end, and returns how many have not. */
+static unsigned wait_ended(struct workers *all)
+{
+    ns_t deadline = ns_now() + 2 * all->config.timeout_ns + STOP_GRACE;
+    unsigned running;
+    while ((running = count_running(all)) > 0 && ns_now() < deadline) {
+        uint64_t some;
+        pause_until(all->ended_fd, deadline);
+        ssize_t n = read(all->ended_fd, &some, sizeof some);
+        assert(n == sizeof some || n < 0); /* it only wakes us */
+        (void)n;
+    }
+    return running;
+}
+
+static struct workers_end end_threads(struct workers *all)
+{
+    struct workers_end end = {0};
+    if (all->started == 0)
+        return end;
+    all->config.driver->interrupt(all->config.client);
+    end.late = end.lost = wait_ended(all);
+    if (end.late > 0 && all->config.unblock != NULL) {
+        all->config.unblock(all->config.arg);
+        end.lost = wait_ended(all);
+    }
+    for (unsigned i = 0; i < all->started && end.lost == 0; i++)
+        pthread_join(all->list[i].thread, NULL);
+    return end;
+}
+
+struct workers_end workers_stop(struct workers *all)
 {
     if (all == NULL)
-        return;
+        return (struct workers_end){0};
+    if (all->end.lost > 0)
+        return all->end;
     atomic_store(&all->stopping, true);
     uint64_t one = 1;
     if (all->stop_fd >= 0) {
@@ -255,10 +306,9 @@ void workers_stop(struct workers *all)
     }
     if (all->scheduled)
         drop_rest(all);
-    if (all->started > 0)
-        all->config.driver->interrupt(all->config.client);
-    for (unsigned i = 0; i < all->started; i++)
-        pthread_join(all->list[i].thread, NULL);
+    struct workers_end end = all->end = end_threads(all);
+    if (end.lost > 0)
+        return end;
     if (all->scheduled)
         schedule_deinit(&all->schedule);
     for (unsigned i = 0; i < all->opened; i++) {
@@ -269,7 +319,10 @@ void workers_stop(struct workers *all)
         close(all->stop_fd);
     if (all->prepared_fd >= 0)
         close(all->prepared_fd);
+    if (all->ended_fd >= 0)
+        close(all->ended_fd);
     pthread_rwlock_destroy(&all->gate);
     free(all->list);
     free(all);
+    return end;
 }

@@ -202,6 +202,47 @@ static double count_value(const struct check_scope *s)
     }
 }
 
+static void add_traffic(struct traffic *sum, const struct result_node_run *n, int phase)
+{
+    sum->connections += n->phase_traffic[phase].connections;
+    sum->bytes += n->phase_traffic[phase].bytes;
+}
+
+/* Operations for which the client did more than look at its breaker. */
+static uint64_t tried(const struct recorder_counts *c)
+{
+    return c->attempted - c->by_outcome[OUTCOME_BREAKER_OPEN] - c->by_outcome[OUTCOME_BREAKER_BUSY];
+}
+
+/* Bytes in requests of the baseline, and connections, per operation. */
+static double amplification(const struct check_scope *s)
+{
+    const struct run_result *run = s->run;
+    struct traffic before = {0}, now = {0};
+    uint64_t operations_before = 0, operations = 0;
+    if (run->baseline_phase < 0)
+        return check_unknown(s, "there was no baseline");
+    for (unsigned node = 0; node < run->node_count; node++) {
+        const struct result_node_run *n = &run->nodes[node];
+        if (!n->phase_traffic)
+            return check_unknown(s, "no proxy counted what the client sent");
+        if (!(s->nodes & (UINT64_C(1) << node)))
+            continue;
+        add_traffic(&before, n, run->baseline_phase);
+        operations_before += tried(&n->phases[run->baseline_phase]);
+        for (size_t phase = 0; phase < run->phase_count; phase++) {
+            if (s->phase >= 0 && s->phase != (int)phase)
+                continue;
+            add_traffic(&now, n, (int)phase);
+            operations += tried(&n->phases[phase]);
+        }
+    }
+    if (operations_before == 0 || before.bytes == 0 || operations == 0)
+        return check_unknown(s, "no operation ended there");
+    double request_bytes = (double)before.bytes / (double)operations_before;
+    return ((double)now.bytes / request_bytes + (double)now.connections) / (double)operations;
+}
+
 static double run_value(const struct check_scope *s)
 {
     if (s->ref->metric == CHECK_METRIC_OVERDUE)
@@ -233,6 +274,7 @@ static double value_of(const struct check_scope *s)
     case CHECK_METRIC_FIRST_SUCCESS_WITHIN:
     case CHECK_METRIC_RECOVERED_WITHIN: return check_time_value(s);
     case CHECK_METRIC_POOL_MAX: return pool_max(s);
+    case CHECK_METRIC_AMPLIFICATION: return amplification(s);
     default: return count_value(s);
     }
 }
@@ -313,6 +355,8 @@ static const char *value_text(enum check_unit unit, double value, char out[stati
         human_ns((ns_t)value, true, out);
     else if (unit == CHECK_UNIT_RATIO)
         snprintf(out, HUMAN_SIZE, "%.4g %%", 100 * value);
+    else if (unit == CHECK_UNIT_FACTOR)
+        snprintf(out, HUMAN_SIZE, "%.3g", value);
     else
         human_count((uint64_t)(value + 0.5), out);
     return out;

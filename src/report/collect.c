@@ -124,11 +124,15 @@ static int collect_node(const struct collect *c, struct reader *r, unsigned node
     out->service = service(r, RECORDER_ALL, node, RECORDER_ALL, true);
     out->phases = arena_array(&run->arena, c->phase_count, sizeof(*out->phases));
     out->phase_service = arena_array(&run->arena, c->phase_count, sizeof(*out->phase_service));
-    if (!out->phases || !out->phase_service)
+    if (c->traffic)
+        out->phase_traffic = arena_array(&run->arena, c->phase_count, sizeof(*out->phase_traffic));
+    if (!out->phases || !out->phase_service || (c->traffic && !out->phase_traffic))
         return -1;
     for (size_t i = 0; i < c->phase_count; i++) {
         out->phases[i] = recorder_counts(r->recorder, (int)i, node, RECORDER_ALL);
         out->phase_service[i] = service(r, (int)i, node, RECORDER_ALL, true);
+        if (c->traffic)
+            out->phase_traffic[i] = c->traffic[i * run->node_count + node];
     }
     collect_pool(c, node, out);
     for (int view = 0; c->transitions && view < BREAKER_VIEW_COUNT; view++)

@@ -42,7 +42,8 @@ struct collect {
     bool interrupted;
     bool aborted;
     ns_t timeout_ns;
-    int64_t leaked_connections; /* -1: not known */
+    int64_t leaked_connections;    /* -1: not known */
+    const struct traffic *traffic; /* by phase, then by node; NULL: not known */
     int baseline_phase;
     const struct recorder *recorder;
     struct sampler *sampler;

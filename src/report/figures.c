@@ -29,10 +29,8 @@ _Static_assert(RECORDER_PHASES_MAX *COUNT(of_each_phase) + COUNT(of_the_run) <= 
                "every run fits");
 
 static const char *const unit_names[] = {
-    [CHECK_UNIT_COUNT] = "count",
-    [CHECK_UNIT_RATE] = "per_s",
-    [CHECK_UNIT_RATIO] = "ratio",
-    [CHECK_UNIT_DURATION] = "ns",
+    [CHECK_UNIT_COUNT] = "count",   [CHECK_UNIT_RATE] = "per_s",  [CHECK_UNIT_RATIO] = "ratio",
+    [CHECK_UNIT_FACTOR] = "factor", [CHECK_UNIT_DURATION] = "ns",
 };
 
 const char *figure_unit_name(enum check_unit unit)
@@ -57,6 +55,8 @@ const char *figure_text(enum check_unit unit, double value, bool ascii, char buf
         human_ns((ns_t)value, ascii, buf);
     else if (unit == CHECK_UNIT_RATIO)
         snprintf(buf, HUMAN_SIZE, "%.4g %%", 100 * value);
+    else if (unit == CHECK_UNIT_FACTOR)
+        snprintf(buf, HUMAN_SIZE, "%.3g", value);
     else
         human_count(value < 1e18 ? (uint64_t)(value + 0.5) : UINT64_MAX, buf);
     return buf;

@@ -61,7 +61,7 @@ struct result_host {
 };
 
 enum check_kind {
-    CHECK_HARD,     /* wrong data: fails the run whatever else happened */
+    CHECK_HARD,     /* wrong data, calls that never end: fails the run whatever else happened */
     CHECK_VALIDITY, /* not ok: the run says nothing */
     CHECK_EXPECTED, /* not ok: the run failed */
 };
@@ -116,10 +116,17 @@ struct result_op {
 };
 
 /* One node in one run. */
+/* What a proxy got from the client. */
+struct traffic {
+    uint64_t connections; /* accepted */
+    uint64_t bytes;       /* of requests */
+};
+
 struct result_node_run {
     struct recorder_counts counts;
     struct recorder_counts *phases; /* phase_count of them */
     struct latency *phase_service;  /* of the successes, as many */
+    struct traffic *phase_traffic;  /* as many; NULL: no proxy counts it */
     struct latency service;
     struct node_stats stats; /* at the end of the run */
     uint32_t pool_total_max; /* exact when the driver keeps a mark, else sampled */

@@ -18,7 +18,7 @@
  * - breaker, expected, one per fault that says what the breaker must do
  * - breaker_closed, expected: no breaker of a recovered node is left open at the end
  *
- * and those that the scenario added itself before.
+ * and those that the scenario added itself before, and the rig: calls_ended, hard, see rig/run.c.
  *
  * In a run that a check ended early, the faults had no time to show the rest, so what is expected
  * of them is left out. Precedence: wrong data fails the run whatever else happened; a run that was

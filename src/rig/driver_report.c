@@ -46,6 +46,9 @@ static int finding_check(const struct driver_finding *f, struct run_result *out)
 static int cost_check(const struct driver_about *about, struct run_result *out)
 {
     char text[400], p50[HUMAN_SIZE], p99[HUMAN_SIZE], count[HUMAN_SIZE];
+    if (about->cost.count == 0) /* nothing stands between */
+        return verdict_check_add(out, CHECK_EXPECTED, "driver_client", true,
+                                 "the client under test is known", about->client);
     snprintf(text, sizeof text, "%s%s%s: p50 %s, p99 %s of %s operations", about->client,
              about->runtime[0] != '\0' ? " on " : "", about->runtime,
              human_ns(about->cost.p50_ns, false, p50), human_ns(about->cost.p99_ns, false, p99),

@@ -54,10 +54,14 @@ struct run {
     struct sockets_peers peers;
     int sockets_before;         /* -1 = the kernel does not tell */
     int64_t leaked_connections; /* likewise */
-    ns_t checked_ns;            /* when the checks that may end the run were last looked at */
-    ns_t so_far_told_ns;        /* when the result so far was last told */
-    size_t transitions_told;    /* how many of them; the sampler's thread's own */
-    int aborted_by;             /* index of the check that did, or -1 */
+    struct workers_end workers_end;
+    /* What the proxies had got from the client when each phase began, and after the last one. */
+    struct traffic traffic[SCENARIO_PHASES_MAX + 1][SCENARIO_NODES_MAX];
+    bool has_traffic;        /* they count it */
+    ns_t checked_ns;         /* when the checks that may end the run were last looked at */
+    ns_t so_far_told_ns;     /* when the result so far was last told */
+    size_t transitions_told; /* how many of them; the sampler's thread's own */
+    int aborted_by;          /* index of the check that did, or -1 */
     struct check_outcome abort_outcome;
     struct driver_report driver_report;
     struct err broken; /* why the run says nothing; "" = it does */
@@ -272,6 +276,16 @@ static void keep_wrong_data(struct run *run)
         flight_keep(run, "wrong data");
 }
 
+/* Cuts every connection through the proxies, so that a client without timeouts comes back. */
+static void cut_connections(void *arg)
+{
+    struct run *run = arg;
+    struct apiclient *api = topology_api(run->config->topology);
+    for (size_t i = 0; api != NULL && i < run->node_count; i++)
+        if (apiclient_set_enabled(api, run->proxies[i], false, NULL) == APICLIENT_OK)
+            apiclient_set_enabled(api, run->proxies[i], true, NULL);
+}
+
 static int load_begin(struct run *run, struct err *err)
 {
     const struct run_config *config = run->config;
@@ -302,6 +316,8 @@ static int load_begin(struct run *run, struct err *err)
         .timeout_ns = config->timeout_ns,
         .seed = config->seed,
         .cancel_fd = config->signal_fd,
+        .unblock = cut_connections,
+        .arg = run,
     };
     if (workers_start(&workers, &run->workers, err) != 0)
         return -1;
@@ -344,8 +360,22 @@ static int run_begin(struct run *run, struct err *err)
     return controller_init(&run->controller, &controller, err);
 }
 
+/* As the `mark`-th number of each node: where a phase begins, or the last one ends. */
+static void read_traffic(struct run *run, size_t mark)
+{
+    struct apiclient *api = topology_api(run->config->topology);
+    struct apiclient_stats stats;
+    run->has_traffic = api != NULL && (mark == 0 || run->has_traffic);
+    for (size_t i = 0; i < run->node_count && run->has_traffic; i++) {
+        run->has_traffic = apiclient_stats(api, run->proxies[i], &stats, NULL) == APICLIENT_OK;
+        run->traffic[mark][i] = (struct traffic){.connections = stats.connections_accepted,
+                                                 .bytes = stats.upstream_bytes};
+    }
+}
+
 static void enter_phase(struct run *run, size_t phase)
 {
+    read_traffic(run, phase);
     run->phase = phase;
     run->phase_start_ns[phase] = ns_now();
     recorder_phase_set(run->recorder, (unsigned)phase);
@@ -419,11 +449,14 @@ static bool wait_for_signal(struct run *run, ns_t when)
     return pfds[0].revents != 0;
 }
 
+/* What calls use that never came back has to stay: better a leak than a crash. */
 static void run_free(struct run *run)
 {
-    workers_stop(run->workers);
+    bool lost = workers_stop(run->workers).lost > 0;
     sampler_free(run->sampler);
     controller_deinit(&run->controller);
+    if (lost)
+        return;
     load_free(run->load);
     if (run->client != NULL)
         run->config->driver->close(run->client);
@@ -432,6 +465,7 @@ static void run_free(struct run *run)
     flight_free(run->flight);
     free(run->fault_handles);
     evidence_deinit(&run->evidence);
+    free(run);
 }
 
 static size_t collect_phases(const struct run *run, struct collect_phase *phases)
@@ -448,6 +482,18 @@ static size_t collect_phases(const struct run *run, struct collect_phase *phases
                                                  .end_ns = run->end_ns};
     }
     return count;
+}
+
+/* Of each phase that began; by phase, then by node. */
+static void collect_traffic(const struct run *run, struct traffic *traffic)
+{
+    for (size_t i = 0; i <= run->phase; i++)
+        for (size_t node = 0; node < run->node_count; node++) {
+            const struct traffic *begin = &run->traffic[i][node], *end = &run->traffic[i + 1][node];
+            traffic[i * run->node_count + node] =
+                (struct traffic){.connections = end->connections - begin->connections,
+                                 .bytes = end->bytes - begin->bytes};
+        }
 }
 
 #define FAULT_TEXT_SIZE 160
@@ -483,6 +529,21 @@ static size_t collect_faults(const struct run *run, struct collect_fault *faults
     return count;
 }
 
+/* There is such a check only when it fails, and then it is beyond doubt, as wrong data is. */
+static int check_stopped(const struct run *run, struct run_result *out)
+{
+    char measured[120];
+    unsigned late = run->workers_end.late, lost = run->workers_end.lost;
+    if (lost > 0)
+        snprintf(measured, sizeof measured, "%u of %u did not, %u not even without connections",
+                 late, run->config->workers, lost);
+    else
+        snprintf(measured, sizeof measured, "%u of %u did not until their connections were cut",
+                 late, run->config->workers);
+    return verdict_check_add(out, CHECK_HARD, "calls_ended", false,
+                             "at the end of the run every call of the client ended", measured);
+}
+
 /* What only the run knows, as checks before the general ones. */
 static int own_checks(struct run *run, struct run_result *out)
 {
@@ -497,6 +558,8 @@ static int own_checks(struct run *run, struct run_result *out)
     if (check_add_all(out, run->result, scenario->checks, scenario->check_count, run->aborted_by,
                       run->abort_outcome.measured) != 0)
         return -1;
+    if (run->workers_end.late > 0 && check_stopped(run, out) != 0)
+        return -1;
     if (run->broken.text[0] != '\0')
         return verdict_check_add(out, CHECK_VALIDITY, "rig_intact", false,
                                  "nodes and proxies did as they were told", run->broken.text);
@@ -510,8 +573,9 @@ static struct run_result *run_collect(struct run *run, bool figures_only, struct
     struct collect_phase phases[SCENARIO_PHASES_MAX];
     struct collect_fault *faults = calloc(plan->fault_count + 1, sizeof *faults);
     struct fault_texts *texts = calloc(plan->fault_count + 1, sizeof *texts);
+    struct traffic *traffic = calloc(SCENARIO_PHASES_MAX * run->node_count, sizeof *traffic);
     struct run_result *out = NULL;
-    if (faults == NULL || texts == NULL) {
+    if (faults == NULL || texts == NULL || traffic == NULL) {
         err_set(err, "out of memory");
     } else {
         struct collect collect = {
@@ -526,6 +590,7 @@ static struct run_result *run_collect(struct run *run, bool figures_only, struct
             .aborted = run->aborted_by >= 0,
             .timeout_ns = run->config->timeout_ns,
             .leaked_connections = run->leaked_connections,
+            .traffic = run->has_traffic ? traffic : NULL,
             .baseline_phase = SCENARIO_BASELINE,
             .recorder = run->recorder,
             .sampler = run->sampler,
@@ -536,10 +601,12 @@ static struct run_result *run_collect(struct run *run, bool figures_only, struct
             .faults = faults,
             .fault_count = collect_faults(run, faults, texts),
         };
+        collect_traffic(run, traffic);
         out = collect_run(&collect, err);
     }
     free(faults);
     free(texts);
+    free(traffic);
     return out;
 }
 
@@ -559,6 +626,7 @@ static void look_at_checks(struct run *run, ns_t now)
     const struct scenario *scenario = &run->config->plan->scenario;
     run->end_ns = now;
     read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+    read_traffic(run, run->phase + 1);
     struct run_result *so_far = run_collect(run, true, NULL);
     if (so_far == NULL)
         return; /* no memory now; the end of the run judges it too */
@@ -632,12 +700,16 @@ static void run_through(struct run *run)
 static void run_finish(struct run *run)
 {
     struct err err;
+    read_traffic(run, run->phase + 1);
     if (controller_undo(&run->controller, &err) != 0 && run->broken.text[0] == '\0')
         run->broken = err;
-    workers_stop(run->workers);
-    run->workers = NULL;
+    run->workers_end = workers_stop(run->workers);
+    if (run->workers_end.lost == 0)
+        run->workers = NULL;
     sampler_stop(run->sampler, ns_now());
     read_node_stats(run, run->final_stats, (unsigned)run->node_count);
+    if (run->workers_end.lost > 0)
+        return;
     driver_report_take(&run->driver_report, run->config->driver, run->client);
     run->config->driver->close(run->client);
     run->client = NULL;
@@ -653,25 +725,28 @@ uint64_t rig_run_seed(uint64_t session_seed, uint64_t index)
 int rig_run(const struct run_config *config, const struct result *result, struct run_result **out,
             struct err *err)
 {
-    struct run run = {.config = config, .result = result, .aborted_by = -1};
-    evidence_init(&run.evidence);
-    int rc = run_begin(&run, err);
+    struct run *run = calloc(1, sizeof *run);
+    if (run == NULL)
+        return err_set(err, "out of memory");
+    *run = (struct run){.config = config, .result = result, .aborted_by = -1};
+    evidence_init(&run->evidence);
+    int rc = run_begin(run, err);
     if (rc == 0) {
-        run_through(&run);
-        run_finish(&run);
-        struct run_result *collected = run_collect(&run, false, err);
+        run_through(run);
+        run_finish(run);
+        struct run_result *collected = run_collect(run, false, err);
         struct verdict_config verdict = VERDICT_CONFIG_DEFAULT;
-        if (collected == NULL || own_checks(&run, collected) != 0 ||
+        if (collected == NULL || own_checks(run, collected) != 0 ||
             verdict_judge(collected, result, &verdict) != 0) {
             run_result_free(collected);
             rc = -1;
         } else {
-            keep_wrong_data(&run);
+            keep_wrong_data(run);
             if (collected->verdict == VERDICT_FAILED)
-                flight_keep(&run, collected->reason_count > 0 ? collected->reasons[0] : "failed");
+                flight_keep(run, collected->reason_count > 0 ? collected->reasons[0] : "failed");
             *out = collected;
         }
     }
-    run_free(&run);
+    run_free(run);
     return rc;
 }

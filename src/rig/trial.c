@@ -14,6 +14,7 @@ struct running {
     struct load *load;
     struct workers *workers;
     void *client;
+    unsigned lost; /* workers that never came back */
 };
 
 static int open_client(struct running *r, struct err *err)
@@ -77,7 +78,7 @@ static void measure(struct running *r, struct trial *out)
     recorder_phase_set(r->recorder, MEASURED);
     if (!out->interrupted)
         out->interrupted = sleep_for(r, r->config->length_ns);
-    workers_stop(r->workers);
+    r->lost = workers_stop(r->workers).lost;
     r->workers = NULL;
     out->counts = recorder_counts(r->recorder, MEASURED, RECORDER_ALL, RECORDER_ALL);
 }
@@ -103,7 +104,10 @@ int trial_run(const struct trial_config *config, struct trial *out, struct err *
         measure(&r, out);
         rc = read_response(&r, out, err);
     }
-    workers_stop(r.workers);
+    if (r.lost == 0 && r.workers != NULL)
+        r.lost = workers_stop(r.workers).lost;
+    if (r.lost > 0) /* what they use must stay */
+        return err_set(err, "%u calls of the client never came back", r.lost);
     load_free(r.load);
     if (r.client != NULL)
         config->driver->close(r.client);

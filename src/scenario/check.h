@@ -32,6 +32,7 @@ enum check_unit {
     CHECK_UNIT_COUNT,
     CHECK_UNIT_RATE, /* per second */
     CHECK_UNIT_RATIO,
+    CHECK_UNIT_FACTOR,   /* so many times as much */
     CHECK_UNIT_DURATION, /* in ns */
     CHECK_UNIT_KINDS,    /* a set of error kinds; for "only" */
 };
@@ -68,6 +69,8 @@ enum check_unit {
     X(OVERDUE, "overdue", COUNT, 0, "operations that took longer than the deadline plus slack")  \
     X(LEAKED_CONNECTIONS, "leaked_connections", COUNT, 0,                                        \
       "sockets to the nodes that the kernel still has after the client was closed")              \
+    X(AMPLIFICATION, "amplification", FACTOR, PHASE | NODES,                                     \
+      "requests and connections that an operation cost, compared with the baseline's")           \
     X(FIRST_ERROR_WITHIN, "first_error_within", DURATION, NODES,                                 \
       "from a fault's start to the first error")                                                 \
     X(FIRST_SUCCESS_WITHIN, "first_success_within", DURATION, NODES,                             \

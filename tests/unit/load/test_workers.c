@@ -26,12 +26,16 @@ enum mood {
     MOOD_BROKEN_BYTE,
     MOOD_REFUSE,
     MOOD_HANG,
+    MOOD_DEAF, /* hears no interrupt: hangs until its connections are cut */
+    MOOD_DEAD, /* not that either */
     MOOD_COUNT_ZERO
 };
 
 struct liar {
     enum mood mood;
     atomic_bool interrupted;
+    atomic_bool cut;
+    atomic_bool released; /* by the test, at its end */
     char filler[VALUE_FILLER_SIZE];
 };
 
@@ -55,6 +59,10 @@ static void liar_worker_close(void *worker)
 static void reply(struct liar *liar, enum outcome outcome, struct driver_result *result)
 {
     while (liar->mood == MOOD_HANG && !atomic_load(&liar->interrupted))
+        usleep(1000);
+    while (liar->mood == MOOD_DEAF && !atomic_load(&liar->cut))
+        usleep(1000);
+    while (liar->mood == MOOD_DEAD && !atomic_load(&liar->released))
         usleep(1000);
     *result = (struct driver_result){.outcome = outcome};
     if (liar->mood == MOOD_REFUSE)
@@ -233,6 +241,76 @@ static void a_hanging_client_is_interrupted(void **state)
     assert_int_equal(c.failed + c.succeeded, 0);
 }
 
+static void liar_cut(void *arg)
+{
+    atomic_store(&((struct liar *)arg)->cut, true);
+}
+
+/* Starts two workers with a client that does not come back, and stops them once both are in a call.
+ */
+static struct workers_end stop_stuck(struct liar *liar, struct workers_config *config,
+                                     struct workers **workers)
+{
+    struct err err = {""};
+    struct load_spec spec;
+    struct recorder_config recorder = {.nodes = 1, .phases = 1, .workers = 2};
+    assert_int_equal(load_spec_parse(&(struct load_text){.rate = "0"}, &spec, &err), 0);
+    *config = (struct workers_config){
+        .count = 2,
+        .load = load_new(&spec, 2, 42, 9),
+        .driver = &driver_liar,
+        .client = liar,
+        .recorder = recorder_new(&recorder, &err),
+        .evidence = config->evidence,
+        .timeout_ns = 10 * NS_PER_MS,
+        .seed = 42,
+        .cancel_fd = -1,
+        .unblock = liar_cut,
+        .arg = liar,
+    };
+    assert_int_equal(workers_start(config, workers, &err), 0);
+    for (int i = 0; i < 10000 && recorder_in_flight(config->recorder) < 2; i++)
+        usleep(1000);
+    return workers_stop(*workers);
+}
+
+static void calls_that_hear_no_interrupt_are_freed_and_counted(void **state)
+{
+    (void)state;
+    struct evidence evidence;
+    struct liar liar = {.mood = MOOD_DEAF};
+    struct workers_config config = {.evidence = &evidence};
+    struct workers *workers;
+    evidence_init(&evidence);
+    struct workers_end end = stop_stuck(&liar, &config, &workers);
+    assert_int_equal(end.late, 2);
+    assert_int_equal(end.lost, 0);
+    assert_int_equal(recorder_in_flight(config.recorder), 0);
+    recorder_free(config.recorder);
+    load_free(config.load);
+}
+
+/* What they use stays, so that they may come back at any time. */
+static void calls_that_never_end_do_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    struct evidence evidence;
+    struct liar liar = {.mood = MOOD_DEAD};
+    struct workers_config config = {.evidence = &evidence};
+    static struct workers *workers; /* not lost for a leak checker */
+    evidence_init(&evidence);
+    struct workers_end end = stop_stuck(&liar, &config, &workers);
+    assert_int_equal(end.late, 2);
+    assert_int_equal(end.lost, 2);
+    assert_true(atomic_load(&liar.cut));
+    assert_int_equal(recorder_in_flight(config.recorder), 2);
+    assert_int_equal(workers_stop(workers).lost, 2); /* at once */
+    atomic_store(&liar.released, true);
+    for (int i = 0; i < 10000 && recorder_in_flight(config.recorder) > 0; i++)
+        usleep(1000);
+    assert_int_equal(recorder_in_flight(config.recorder), 0);
+}
+
 static void a_paced_schedule_offers_no_more_than_its_rate(void **state)
 {
     (void)state;
@@ -251,6 +329,8 @@ int main(void)
         cmocka_unit_test(lies_are_caught_with_evidence),
         cmocka_unit_test(refusals_are_failures_and_do_not_spin),
         cmocka_unit_test(a_hanging_client_is_interrupted),
+        cmocka_unit_test(calls_that_hear_no_interrupt_are_freed_and_counted),
+        cmocka_unit_test(calls_that_never_end_do_not_hold_up_the_end),
         cmocka_unit_test(a_paced_schedule_offers_no_more_than_its_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,38 @@ static void every_figure_has_its_value(void **state)
     run_result_free(run);
 }
 
+/* Requests of 100 bytes; under the fault three and two connections for what the breaker let
+ * through. */
+static void amplification_counts_requests_and_connections_per_operation_that_was_tried(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"fault.node1.amplification < 5", CHECK_NOT_MET, "5"},
+        {"fault.node1.amplification <= 5", CHECK_MET, "5"},
+        {"baseline.amplification < 1.01", CHECK_MET, "1"},
+        {"other_nodes.amplification == 1", CHECK_MET, "1"},
+        {"later.amplification < 3", CHECK_NOT_MEASURED, "not measured: the run had no such phase"},
+    };
+    static const struct row unknown[] = {
+        {"fault.amplification < 3", CHECK_NOT_MEASURED,
+         "not measured: no proxy counted what the client sent"},
+    };
+    struct run_result *run = example_run();
+    JUDGE(run, unknown);
+    for (unsigned node = 0; node < run->node_count; node++) {
+        struct result_node_run *n = &run->nodes[node];
+        n->phase_traffic = arena_array(&run->arena, run->phase_count, sizeof *n->phase_traffic);
+        for (size_t p = 0; p < run->phase_count; p++)
+            n->phase_traffic[p].bytes = 100 * n->phases[p].attempted;
+    }
+    struct result_node_run *hit = &run->nodes[0];
+    uint64_t tried = hit->phases[1].attempted - hit->phases[1].by_outcome[OUTCOME_BREAKER_OPEN];
+    assert_in_range(tried, 1, hit->phases[1].attempted - 1);
+    hit->phase_traffic[1] = (struct traffic){.connections = 2 * tried, .bytes = 300 * tried};
+    JUDGE(run, rows);
+    run_result_free(run);
+}
+
 static void what_was_not_measured_is_never_a_pass(void **state)
 {
     (void)state;
@@ -332,6 +364,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_figure_has_its_value),
+        cmocka_unit_test(
+            amplification_counts_requests_and_connections_per_operation_that_was_tried),
         cmocka_unit_test(what_was_not_measured_is_never_a_pass),
         cmocka_unit_test(without_fault_breaker_or_baseline_there_is_nothing_to_measure),
         cmocka_unit_test(what_never_came_fails_when_it_was_watched_for_long_enough),

@@ -15,9 +15,9 @@
 static const char *unit_word(enum check_unit unit)
 {
     static const char *const words[] = {
-        [CHECK_UNIT_COUNT] = "count",        [CHECK_UNIT_RATE] = "per second",
-        [CHECK_UNIT_RATIO] = "share",        [CHECK_UNIT_DURATION] = "duration",
-        [CHECK_UNIT_KINDS] = "set of kinds",
+        [CHECK_UNIT_COUNT] = "count",       [CHECK_UNIT_RATE] = "per second",
+        [CHECK_UNIT_FACTOR] = "factor",     [CHECK_UNIT_RATIO] = "share",
+        [CHECK_UNIT_DURATION] = "duration", [CHECK_UNIT_KINDS] = "set of kinds",
     };
     return words[unit];
 }
