@@ -219,6 +219,25 @@ static bool ends_normally(const struct job *s)
     return s->options.runs == 0 && s->options.duration_ns == 0 && s->result->run_count > 0;
 }
 
+/* Tells about a run that has ended, and makes it part of the result. */
+static int keep_run(struct job *s, struct run_result *run, struct err *err)
+{
+    if (run_options_load_list(&s->options, &run->arena, &run->load, &run->load_count) != 0) {
+        run_result_free(run);
+        return err_set(err, "out of memory");
+    }
+    run_live_run_end(&s->live, run);
+    if (!outputs_use_stdout(&s->options.reports)) {
+        report_text_run(stdout, s->result, run, s->text_style);
+        fflush(stdout);
+    }
+    if (run->verdict == VERDICT_INTERRUPTED && ends_normally(s))
+        run_result_free(run);
+    else
+        result_add_run(s->result, run);
+    return 0;
+}
+
 /* One run with the options as they are now. */
 static int run_with_load(struct job *s, const struct scenario *scenario, ns_t duration,
                          uint64_t index, struct err *err)
@@ -278,22 +297,7 @@ static int run_with_load(struct job *s, const struct scenario *scenario, ns_t du
     int rc = rig_run(&config, s->result, &run, err);
     plan_deinit(plan);
     free(plan);
-    if (rc != 0)
-        return -1;
-    if (run_options_load_list(&s->options, &run->arena, &run->load, &run->load_count) != 0) {
-        run_result_free(run);
-        return err_set(err, "out of memory");
-    }
-    run_live_run_end(&s->live, run);
-    if (!outputs_use_stdout(&s->options.reports)) {
-        report_text_run(stdout, s->result, run, s->text_style);
-        fflush(stdout);
-    }
-    if (run->verdict == VERDICT_INTERRUPTED && ends_normally(s))
-        run_result_free(run);
-    else
-        result_add_run(s->result, run);
-    return 0;
+    return rc != 0 ? -1 : keep_run(s, run, err);
 }
 
 static int run_scenario(struct job *s, const struct scenario *scenario, ns_t duration,

@@ -188,19 +188,20 @@ static int flush_on(const struct fault_env *env, struct fault *fault, struct err
     return node_flush(node, err);
 }
 
-#define OPS(on_fn, off_fn, ...)                                                \
-    {                                                                          \
-        .probe = node_fault_probe, .on = (on_fn), .off = (off_fn), __VA_ARGS__ \
-    }
-
-static const struct fault_ops ops_pause = OPS(pause_on, pause_off, .dead_man = pause_dead_man);
-static const struct fault_ops ops_kill = OPS(kill_on, kill_off, .count = kill_count);
-static const struct fault_ops ops_restart = OPS(restart_on, off_nothing);
-static const struct fault_ops ops_slow_start =
-    OPS(slow_start_on, pause_off, .dead_man = pause_dead_man);
-static const struct fault_ops ops_limit = OPS(limit_on, limit_off);
-static const struct fault_ops ops_memory = OPS(memory_on, memory_off);
-static const struct fault_ops ops_flush = OPS(flush_on, off_nothing);
+static const struct fault_ops ops_pause = {
+    .probe = node_fault_probe, .on = pause_on, .off = pause_off, .dead_man = pause_dead_man};
+static const struct fault_ops ops_kill = {
+    .probe = node_fault_probe, .on = kill_on, .off = kill_off, .count = kill_count};
+static const struct fault_ops ops_restart = {
+    .probe = node_fault_probe, .on = restart_on, .off = off_nothing};
+static const struct fault_ops ops_slow_start = {
+    .probe = node_fault_probe, .on = slow_start_on, .off = pause_off, .dead_man = pause_dead_man};
+static const struct fault_ops ops_limit = {
+    .probe = node_fault_probe, .on = limit_on, .off = limit_off};
+static const struct fault_ops ops_memory = {
+    .probe = node_fault_probe, .on = memory_on, .off = memory_off};
+static const struct fault_ops ops_flush = {
+    .probe = node_fault_probe, .on = flush_on, .off = off_nothing};
 
 /* A start may take 5 s, and then it says so itself. */
 #define OVERDUE (10 * NS_PER_SEC)
