@@ -62,10 +62,10 @@ struct driver_result {
     uint32_t node;     /* index, or RECORDER_NODE_UNKNOWN */
     const void *value; /* of a hit: points into the buffer that was given */
     size_t value_size;
-    uint64_t number; /* after an increment */
+    uint64_t number;     /* after an increment */
     uint32_t connection; /* number of the connection by node; 0: the client does not tell */
-    bool unsent;     /* certainly no byte left this process, so nothing can have been changed;
-                        false when the client does not know */
+    bool unsent;         /* certainly no byte left this process, so nothing can have been changed;
+                            false when the client does not know */
 };
 
 /* One key of a batch. */
