@@ -152,8 +152,7 @@ static void write_tiles(const struct html *h, const struct run_result *run)
     const struct recorder_counts *c = &run->total;
     const struct latency *l = &run->service;
     fputs("<div class=\"tiles\">", h->out);
-    tile(h, false, human_rate(c->succeeded, run->end_ns - run->start_ns, text),
-         "goodput per s");
+    tile(h, false, human_rate(c->succeeded, run->end_ns - run->start_ns, text), "goodput per s");
     tile(h, c->failed > 0, human_count(c->failed, text), "failed");
     tile(h, c->wrong > 0, human_count(c->wrong, text), "wrong data");
     latency_tile(h, l, l->p50_ns, "p50");
