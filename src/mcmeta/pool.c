@@ -407,7 +407,7 @@ struct mcm_pool *mcm_pool_new(const struct mcm_pool_config *config, uint64_t see
     p->rng = rng_seeded(seed);
     p->dial_not_before_ns = INT64_MIN;
     for (uint32_t i = 0; i < c.max_size; i++) {
-        p->all[i].index = i;
+        p->all[i].index = (uint16_t)i; /* MCM_POOL_SIZE_MAX fits */
         list_append(&p->slots[MCM_SLOT_FREE], &p->all[i]);
     }
     return p;

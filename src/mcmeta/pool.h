@@ -106,7 +106,8 @@ struct mcm_pool_slot {
 
     /* Read-only for the caller. */
     enum mcm_slot_state state;
-    uint32_t index;     /* 0 .. max_size - 1, constant */
+    uint16_t index;     /* 0 .. max_size - 1, constant */
+    bool warming;       /* the pool's: dialled by maintenance, for nobody */
     int64_t created_ns; /* when the dial ended */
     int64_t used_ns;    /* last release(KEEP), or created_ns */
 
@@ -115,7 +116,6 @@ struct mcm_pool_slot {
     int64_t expires_ns; /* end of its lifetime, jittered */
     int64_t checked_ns; /* last time it was known to be well */
     uint64_t epoch;     /* of the pool when its dial started */
-    bool warming;       /* dialled by maintenance, for nobody */
 };
 
 /* One wish for a connection, in the caller's memory. Zero it and set owner before the first use. */
