@@ -50,7 +50,7 @@ static uint64_t get_u64(const unsigned char *from)
 
 static size_t put_zigzag(unsigned char *to, int64_t value)
 {
-    uint64_t left = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+    uint64_t left = value < 0 ? ~((uint64_t)value << 1) : (uint64_t)value << 1;
     size_t n = 0;
     while (left >= 0x80 && n < LEB128_MAX - 1) {
         to[n++] = (unsigned char)(left | 0x80);

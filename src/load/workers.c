@@ -287,8 +287,9 @@ static struct workers_end end_threads(struct workers *all)
         all->config.unblock(all->config.arg);
         end.lost = wait_ended(all);
     }
-    for (unsigned i = 0; i < all->started && end.lost == 0; i++)
-        pthread_join(all->list[i].thread, NULL);
+    for (unsigned i = 0; i < all->started; i++)
+        (void)(end.lost == 0 ? pthread_join(all->list[i].thread, NULL)
+                             : pthread_detach(all->list[i].thread));
     return end;
 }
 

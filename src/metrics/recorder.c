@@ -449,9 +449,9 @@ struct recorder_counts recorder_counts(const struct recorder *r, int phase, int6
     struct range phases = range_of(phase, r->config.phases);
     for (unsigned i = 0; i < r->config.shards; i++) {
         for (unsigned p = phases.begin; p < phases.end; p++) {
-            const counter *arrivals = &r->shards[i].arrivals[p * ARRIVAL_COUNT];
-            counts.offered += get(&arrivals[ARRIVAL_OFFERED]);
-            counts.dropped += get(&arrivals[ARRIVAL_DROPPED]);
+            const counter *arrivals = r->shards[i].arrivals + (size_t)p * ARRIVAL_COUNT;
+            counts.offered += get(arrivals + ARRIVAL_OFFERED);
+            counts.dropped += get(arrivals + ARRIVAL_DROPPED);
         }
     }
     return counts;

@@ -252,7 +252,7 @@ static struct workers_end stop_stuck(struct liar *liar, struct workers_config *c
                                      struct workers **workers)
 {
     struct err err = {""};
-    struct load_spec spec;
+    static struct load_spec spec; /* calls may come back at any time */
     struct recorder_config recorder = {.nodes = 1, .phases = 1, .workers = 2};
     assert_int_equal(load_spec_parse(&(struct load_text){.rate = "0"}, &spec, &err), 0);
     *config = (struct workers_config){
@@ -294,9 +294,9 @@ static void calls_that_hear_no_interrupt_are_freed_and_counted(void **state)
 static void calls_that_never_end_do_not_hold_up_the_end(void **state)
 {
     (void)state;
-    struct evidence evidence;
-    struct liar liar = {.mood = MOOD_DEAD};
-    struct workers_config config = {.evidence = &evidence};
+    static struct evidence evidence;
+    static struct liar liar = {.mood = MOOD_DEAD};
+    static struct workers_config config = {.evidence = &evidence};
     static struct workers *workers; /* not lost for a leak checker */
     evidence_init(&evidence);
     struct workers_end end = stop_stuck(&liar, &config, &workers);
