@@ -149,6 +149,7 @@ static void cells_step(struct series *s, struct interval *a, struct interval *b,
 {
     struct cell *mine = at[0] < a->cell_count ? &a->cells[at[0]] : NULL;
     struct cell *later = at[1] < b->cell_count ? &b->cells[at[1]] : NULL;
+    assert(mine || later);
     int order = !mine ? 1 : !later ? -1 : cell_compare(mine, later);
     *out = order <= 0 ? *mine : *later;
     if (order == 0) {
@@ -202,6 +203,7 @@ static void halve(struct series *s, bool across_phases)
     s->bytes = 0;
     for (size_t i = 0; i < s->len; kept++) {
         struct interval *e = s->entries[i++];
+        assert(e);
         s->entries[kept] = e;
         struct interval *next = i < s->len ? s->entries[i] : NULL;
         if (next && (across_phases || next->phase == e->phase)) {

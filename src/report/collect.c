@@ -35,7 +35,7 @@ static void collect_lateness(struct reader *r, int phase, struct result_phase *o
 static void *arena_copy(struct arena *arena, const void *from, size_t count, size_t size)
 {
     void *copy = arena_array(arena, count, size);
-    if (copy && count > 0)
+    if (copy && from && count > 0)
         memcpy(copy, from, count * size);
     return copy;
 }

@@ -13,14 +13,14 @@
 static void write_head(FILE *out, const struct result *r)
 {
     time_t seconds = (time_t)(r->start_unix_ns / NS_PER_SEC);
+    int64_t start_ms = r->start_unix_ns / NS_PER_MS;
     struct tm tm;
     char text[40] = "";
     if (gmtime_r(&seconds, &tm))
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
     fprintf(out, "#[Logged by memchaos %s, values in nanoseconds]\n", r->version);
     fputs("#[Histogram log format version 1.3]\n", out);
-    fprintf(out, "#[StartTime: %.3f (seconds since epoch), %s]\n",
-            (double)(r->start_unix_ns / NS_PER_MS) / 1e3, text);
+    fprintf(out, "#[StartTime: %.3f (seconds since epoch), %s]\n", (double)start_ms / 1e3, text);
     fputs("\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\","
           "\"Interval_Compressed_Histogram\"\n",
           out);
