@@ -41,6 +41,14 @@ static uint32_t bits_of(char c)
     return c == '+' ? 62 : c == '/' ? 63 : 64;
 }
 
+size_t base64_span(const char *text)
+{
+    size_t span = 0;
+    while (bits_of(text[span]) < 64)
+        span++;
+    return span;
+}
+
 bool base64_decode(void *out, size_t *size_out, const char *text, size_t length)
 {
     unsigned char *p = out;

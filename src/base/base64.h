@@ -30,6 +30,9 @@ static inline size_t base64_size(const char *text, size_t length)
     return length % 4 == 0 && length > 0 ? size : 0;
 }
 
+/* How many characters from the start are of the alphabet; padding is not. */
+size_t base64_span(const char *text);
+
 /* Writes at most base64_room(length) bytes; false when the text is not base64 with its padding. */
 bool base64_decode(void *out, size_t *size_out, const char *text, size_t length);
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/base64.h"
+
 #define COOKIE_INNER 0x1c849313u
 #define COOKIE_OUTER 0x1c849314u
 #define INNER_HEADER 40
@@ -139,27 +141,16 @@ static int encode_outer(const struct bytes *inner, struct bytes *out, struct err
     return 0;
 }
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static char *base64_encode(const struct bytes *in, struct err *err)
+static char *as_text(const struct bytes *in, struct err *err)
 {
-    char *text = malloc((in->size + 2) / 3 * 4 + 1);
-    char *to = text;
+    size_t length = base64_length(in->size);
+    char *text = malloc(length + 1);
     if (text == NULL) {
         err_set(err, "histogram: out of memory");
         return NULL;
     }
-    for (size_t i = 0; i < in->size; i += 3) {
-        size_t left = in->size - i;
-        uint32_t group = (uint32_t)in->data[i] << 16;
-        group |= left > 1 ? (uint32_t)in->data[i + 1] << 8 : 0;
-        group |= left > 2 ? in->data[i + 2] : 0;
-        *to++ = alphabet[group >> 18];
-        *to++ = alphabet[group >> 12 & 63];
-        *to++ = left > 1 ? alphabet[group >> 6 & 63] : '=';
-        *to++ = left > 2 ? alphabet[group & 63] : '=';
-    }
-    *to = '\0';
+    base64_encode(text, in->data, in->size);
+    text[length] = '\0';
     return text;
 }
 
@@ -168,31 +159,23 @@ char *hist_encode(const struct hist *h, struct err *err)
     struct bytes inner = {NULL, 0}, outer = {NULL, 0};
     char *text = NULL;
     if (encode_inner(h, &inner, err) == 0 && encode_outer(&inner, &outer, err) == 0)
-        text = base64_encode(&outer, err);
+        text = as_text(&outer, err);
     free(inner.data);
     free(outer.data);
     return text;
 }
 
-static int base64_decode(const char *text, struct bytes *out, struct err *err)
+static int from_text(const char *text, struct bytes *out, struct err *err)
 {
-    size_t length = strlen(text);
-    while (length > 0 && text[length - 1] == '=')
-        length--;
-    out->size = 0;
-    out->data = malloc(length / 4 * 3 + 3);
+    size_t length = strlen(text), span = base64_span(text);
+    out->data = malloc(base64_room(length) + 1);
     if (out->data == NULL)
         return err_set(err, "histogram: out of memory");
-    uint32_t group = 0;
-    for (size_t i = 0; i < length; i++) {
-        const char *place = strchr(alphabet, text[i]);
-        if (place == NULL)
-            return err_set(err, "histogram: character %zu is not base64", i + 1);
-        group = group << 6 | (uint32_t)(place - alphabet);
-        if (i % 4 != 0)
-            out->data[out->size++] = (unsigned char)(group >> (6 - 2 * (i % 4)));
-    }
-    return 0;
+    if (base64_decode(out->data, &out->size, text, length))
+        return 0;
+    if (text[span] == '\0' || text[span] == '=')
+        return err_set(err, "histogram: the base64 text is cut short");
+    return err_set(err, "histogram: character %zu is not base64", span + 1);
 }
 
 static int decode_outer(const struct bytes *outer, struct bytes *inner, struct err *err)
@@ -280,7 +263,7 @@ int hist_decode(const char *text, struct hist *out, struct err *err)
 {
     struct bytes outer = {NULL, 0}, inner = {NULL, 0};
     int rc = -1;
-    if (base64_decode(text, &outer, err) == 0 && decode_outer(&outer, &inner, err) == 0)
+    if (from_text(text, &outer, err) == 0 && decode_outer(&outer, &inner, err) == 0)
         rc = decode_inner(&inner, out, err);
     free(outer.data);
     free(inner.data);
