@@ -7,14 +7,7 @@
 
 static void step(struct session *s)
 {
-    struct key key;
-    if (rng_below(&s->rng, 100) < GET_PERCENT) {
-        session_read_key(s, &key);
-        session_get(s, &key);
-    } else {
-        session_write_key(s, &key);
-        session_set(s, &key, TTL_S);
-    }
+    session_get_or_set(s, GET_PERCENT, TTL_S);
 }
 
 const struct workload workload_large_values = {

@@ -77,6 +77,18 @@ enum outcome session_set(struct session *s, const struct key *key, uint32_t ttl_
     return store(s, key, ttl_s, OP_SET, s->driver->set);
 }
 
+void session_get_or_set(struct session *s, unsigned get_percent, uint32_t ttl_s)
+{
+    struct key key;
+    if (rng_below(&s->rng, 100) < get_percent) {
+        session_read_key(s, &key);
+        session_get(s, &key);
+    } else {
+        session_write_key(s, &key);
+        session_set(s, &key, ttl_s);
+    }
+}
+
 enum outcome session_add(struct session *s, const struct key *key, uint32_t ttl_s)
 {
     return store(s, key, ttl_s, OP_ADD, s->driver->add);

@@ -50,6 +50,8 @@ void session_read_key(struct session *session, struct key *out);
 /* These return the outcome they recorded. Values have sizes from the load's distribution. */
 enum outcome session_get(struct session *session, const struct key *key);
 enum outcome session_set(struct session *session, const struct key *key, uint32_t ttl_s);
+/* A get of a drawn key in `get_percent` of 100 calls, else a set. */
+void session_get_or_set(struct session *session, unsigned get_percent, uint32_t ttl_s);
 enum outcome session_add(struct session *session, const struct key *key, uint32_t ttl_s);
 enum outcome session_delete(struct session *session, const struct key *key);
 
